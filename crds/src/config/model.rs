@@ -1,0 +1,156 @@
+//! The typed view of a merged and validated dataset config.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// The form of the published dataset: the suffix of its folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    Parquet,
+    Zarr,
+}
+
+impl Format {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Parquet => "parquet",
+            Self::Zarr => "zarr",
+        }
+    }
+}
+
+/// A dataset config after merge and validation. Field names follow the config's own keys.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DatasetConfig {
+    pub dataset_name: String,
+    pub format: Format,
+    pub metadata_uuid: Option<String>,
+    pub handler_class: Option<String>,
+    /// The target schema: `schema` in config order, every `add_variables` entry set (an existing
+    /// name keeps its place) or appended, `drop_variables` removed. Partition columns included.
+    pub schema: Vec<VariableSchema>,
+    pub drop_variables: Vec<String>,
+    pub add_variables: Vec<AddedVariable>,
+    /// Folder order.
+    pub partitioning: Vec<Partition>,
+    /// `global_attributes.set`, config order.
+    pub global_attributes: Map<String, Value>,
+    pub paths: Vec<SourcePath>,
+    /// `run_settings.exclude`: a plain substring test on the key.
+    pub exclude: Option<String>,
+    /// Bucket of relative `s3_uri`s, in the incumbent's order of precedence.
+    pub source_bucket: String,
+    pub force_previous_parquet_deletion: bool,
+}
+
+/// One column of the target schema.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VariableSchema {
+    pub name: String,
+    pub column_type: ColumnType,
+    /// Everything the config says of the variable, `type` included, in config order (for an added
+    /// variable `type` comes first): what the sidecar shows.
+    pub attributes: Map<String, Value>,
+}
+
+impl VariableSchema {
+    /// A numeric attribute such as `valid_min`.
+    #[must_use]
+    pub fn number(&self, attribute: &str) -> Option<f64> {
+        self.attributes.get(attribute).and_then(Value::as_f64)
+    }
+}
+
+/// The 25 type names of the incumbent, grouped by the Arrow type they mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ColumnType {
+    Int8,
+    Int16,
+    Int32,
+    Int64,
+    UInt8,
+    UInt16,
+    UInt32,
+    UInt64,
+    Float32,
+    Float64,
+    Utf8,
+    Binary,
+    Bool,
+    TimestampNs,
+    TimestampMs,
+    DurationNs,
+    Date32,
+    Time32S,
+    Time64Us,
+    ListUtf8,
+}
+
+/// `add_variables.<name>`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AddedVariable {
+    pub name: String,
+    pub source: Source,
+    /// The config's own type name: `cast(value)` depends on it (`double` makes text, `float64` a number).
+    pub type_name: String,
+    pub column_type: ColumnType,
+    /// `_FillValue` of its schema.
+    pub fill_value: Option<Value>,
+}
+
+/// Where an added variable takes its value from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Source {
+    Filename,
+    TimeExtent,
+    SpatialExtent,
+    GlobalAttribute(String),
+    VariableAttribute { variable: String, attribute: String },
+    Function(String),
+}
+
+/// One level of partition folders.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Partition {
+    /// `type: time_extent`
+    Time { name: String, time_varname: String, period: PartitionPeriod },
+    /// `type: spatial_extent`; resolution in degrees
+    Tile { name: String, lat_varname: String, lon_varname: String, resolution: f64 },
+    /// A plain column
+    Column { name: String },
+}
+
+impl Partition {
+    /// The partition's column, the key of its folders.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Time { name, .. } | Self::Tile { name, .. } | Self::Column { name } => name,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PartitionPeriod {
+    Month,
+    Quarter,
+    Year,
+    Hour,
+    Minute,
+    Second,
+    Millisecond,
+    Microsecond,
+    Nanosecond,
+}
+
+/// One entry of `run_settings.paths`, years expanded: a raw key prefix and the test its keys must pass.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourcePath {
+    pub bucket: String,
+    /// Raw prefix: `X` also lists `X2/`.
+    pub prefix: String,
+    /// Regular expression searched in `s3://bucket/key`; none keeps everything.
+    pub filter: Option<String>,
+}

@@ -1,0 +1,1 @@
+//! The `CloudOptimisedDataset` custom resource.

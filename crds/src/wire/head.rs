@@ -1,0 +1,65 @@
+//! The head: the one small object that says what the dataset is. The highest generation is current.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Digest, Hashes};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Head {
+    pub generation: u64,
+    pub nonce: String,
+    /// The resource's `namespace/name`, or the laptop's user.
+    pub owner: String,
+    pub run: String,
+    pub hashes: Hashes,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rebuild: Option<String>,
+    /// Ledger parts, sorted by key, disjoint.
+    pub parts: Vec<PartRef>,
+    pub totals: Totals,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sidecar: Option<Sidecar>,
+    /// Present until the run's effects have been applied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending: Option<PendingEffects>,
+    /// The commit's digest: emitted again when commit is run again on finished state.
+    pub digest: Digest,
+}
+
+/// A ledger part (JSON lines, one record a line).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartRef {
+    pub key: String,
+    pub records: u64,
+}
+
+/// The dataset's totals out of the ledger.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Totals {
+    /// Files whose current version is in the dataset.
+    pub processed: u64,
+    pub failed: u64,
+    pub skipped: u64,
+    pub withdrawn: u64,
+    pub rows: u64,
+    pub bytes: u64,
+    pub objects: u64,
+}
+
+/// `_common_metadata` as it was last published.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sidecar {
+    /// SHA-256 of its bytes, hexadecimal.
+    pub sha256: String,
+    pub etag: String,
+}
+
+/// Names the effects object: JSON lines of copies, deletions and the sidecar.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PendingEffects {
+    pub key: String,
+    pub copies: u64,
+    pub deletions: u64,
+}

@@ -1,0 +1,22 @@
+//! The wire types between operator and converter, and between the stages of a run.
+
+pub mod digest;
+pub mod document;
+pub mod exit;
+pub mod head;
+pub mod layout;
+pub mod ledger;
+pub mod manifest;
+pub mod plan;
+pub mod reason;
+pub mod report;
+
+pub use digest::{Digest, ErrorGroup, StageFailure};
+pub use document::{Access, Batching, Compat, Document, FailureBudget, Hashes, OnSourceDelete};
+pub use exit::ExitCode;
+pub use head::{Head, PartRef, PendingEffects, Sidecar, Totals};
+pub use ledger::{Last, LedgerRecord, Published, PublishedObject};
+pub use manifest::{FileRecord, Manifest, Outcome, StagedObject};
+pub use plan::{Batch, ClassCounts, OtherFile, Plan, PlannedFile};
+pub use reason::{Class, Reason};
+pub use report::{FileCounts, Report};

@@ -1,0 +1,85 @@
+//! The plan: what one run will do, decided once.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Document, Outcome, Reason};
+
+/// `plan.json`, written create-if-absent and last.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Plan {
+    pub run: String,
+    pub nonce: String,
+    pub document: Document,
+    /// The head this plan was made against.
+    pub generation: u64,
+    pub converter: String,
+    pub counts: ClassCounts,
+    /// Number of batches; their files stand in parts named by nonce and index.
+    pub batches: u32,
+    /// Files per batch, in order.
+    pub batch_files: Vec<u32>,
+    pub batch_bytes: u64,
+}
+
+/// How the listing fell into classes. `discovered` is the sum of all but `withdrawn`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClassCounts {
+    pub discovered: u64,
+    pub new: u64,
+    pub changed: u64,
+    /// Content hash, converter or rebuild token changed.
+    pub stale: u64,
+    /// Failed before, tried again now.
+    pub retried: u64,
+    pub unchanged: u64,
+    /// Failed before and held.
+    pub held: u64,
+    pub skipped: u64,
+    /// Failed in the plan itself (a key that no client can hold).
+    pub failed: u64,
+    /// Beyond this plan's batches.
+    pub pending: u64,
+    /// Newly withdrawn.
+    pub withdrawn: u64,
+}
+
+impl ClassCounts {
+    /// Files this plan gives to batches.
+    #[must_use]
+    pub fn to_convert(&self) -> u64 {
+        self.new + self.changed + self.stale + self.retried
+    }
+}
+
+/// The files of one batch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Batch {
+    pub index: u32,
+    pub files: Vec<PlannedFile>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlannedFile {
+    /// The ledger's key of the file.
+    pub key: String,
+    pub etag: String,
+    pub bytes: u64,
+}
+
+/// A file of the listing (or of the ledger, when withdrawn) that goes to no batch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OtherFile {
+    pub key: String,
+    pub etag: String,
+    pub outcome: Outcome,
+    pub reason: Option<Reason>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// Failed in an earlier run and not tried again.
+    #[serde(default)]
+    pub held: bool,
+}
