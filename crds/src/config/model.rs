@@ -154,3 +154,11 @@ pub struct SourcePath {
     /// Regular expression searched in `s3://bucket/key`; none keeps everything.
     pub filter: Option<String>,
 }
+
+/// What a config's s3fs options say of the source's store; the resource's own fields win over them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SourceOptions {
+    pub endpoint: Option<String>,
+    pub region: Option<String>,
+    pub anonymous: Option<bool>,
+}

@@ -31,6 +31,8 @@ pub struct Head {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartRef {
     pub key: String,
+    /// The lowest source key in it.
+    pub first: String,
     pub records: u64,
 }
 
@@ -56,10 +58,31 @@ pub struct Sidecar {
     pub etag: String,
 }
 
-/// Names the effects object: JSON lines of copies, deletions and the sidecar.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What is still to be done so that readers see what the head says. Each step is idempotent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct PendingEffects {
+    /// Objects of JSON lines ([`Copy`]).
+    pub copies: Vec<EffectsPart>,
+    /// Objects of JSON lines ([`super::PublishedObject`]), each deleted only at its recorded ETag.
+    pub deletions: Vec<EffectsPart>,
+    /// The sidecar, published last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sidecar: Option<Copy>,
+}
+
+/// One object of effects.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EffectsPart {
     pub key: String,
-    pub copies: u64,
-    pub deletions: u64,
+    pub lines: u64,
+}
+
+/// A staged object and where it belongs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Copy {
+    pub from: String,
+    pub to: String,
+    /// ETag of the staged object.
+    pub etag: String,
 }

@@ -30,6 +30,10 @@ impl StateLayout {
         format!("{}/probe/{nonce}", self.root)
     }
     #[must_use]
+    pub fn ledger_parts(&self) -> String {
+        format!("{}/ledger/", self.root)
+    }
+    #[must_use]
     pub fn ledger_part(&self, run: &str, nonce: &str, part: usize) -> String {
         format!("{}/ledger/{run}/{nonce}-{part:05}.jsonl", self.root)
     }
@@ -50,8 +54,16 @@ impl StateLayout {
         format!("{}/runs/{run}/plan/{nonce}/batch-{batch:05}.json", self.root)
     }
     #[must_use]
-    pub fn others(&self, run: &str, nonce: &str) -> String {
-        format!("{}/runs/{run}/plan/{nonce}/others.jsonl", self.root)
+    pub fn others(&self, run: &str, nonce: &str, part: u32) -> String {
+        format!("{}/runs/{run}/plan/{nonce}/others-{part:05}.jsonl", self.root)
+    }
+    #[must_use]
+    pub fn staged_all(&self, run: &str) -> String {
+        format!("{}/runs/{run}/staged/", self.root)
+    }
+    #[must_use]
+    pub fn staged_sidecar(&self, run: &str, nonce: &str) -> String {
+        format!("{}/runs/{run}/staged/sidecar-{nonce}", self.root)
     }
     #[must_use]
     pub fn staged(&self, run: &str, batch: u32, nonce: &str, object: u64) -> String {
@@ -70,8 +82,8 @@ impl StateLayout {
         format!("{}/runs/{run}/crumb/{batch:05}-{failures:03}", self.root)
     }
     #[must_use]
-    pub fn effects(&self, run: &str, nonce: &str) -> String {
-        format!("{}/runs/{run}/effects-{nonce}.jsonl", self.root)
+    pub fn effects(&self, run: &str, kind: &str, nonce: &str, part: usize) -> String {
+        format!("{}/runs/{run}/effects/{kind}-{nonce}-{part:05}.jsonl", self.root)
     }
     #[must_use]
     pub fn report(&self, run: &str) -> String {

@@ -54,5 +54,7 @@ pub struct Last {
     pub attempts: u32,
     pub content_hash: String,
     pub converter: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rebuild: Option<String>,
     pub run: String,
 }

@@ -14,6 +14,8 @@ pub enum Outcome {
     Failed,
     Skipped,
     Withdrawn,
+    /// Beyond the plan's batches: the next run follows at once.
+    Pending,
 }
 
 impl Outcome {
@@ -25,6 +27,7 @@ impl Outcome {
             Self::Failed => "failed",
             Self::Skipped => "skipped",
             Self::Withdrawn => "withdrawn",
+            Self::Pending => "pending",
         }
     }
 }

@@ -14,7 +14,7 @@ pub mod report;
 pub use digest::{Digest, ErrorGroup, StageFailure};
 pub use document::{Access, Batching, Compat, Document, FailureBudget, Hashes, OnSourceDelete};
 pub use exit::ExitCode;
-pub use head::{Head, PartRef, PendingEffects, Sidecar, Totals};
+pub use head::{Copy, EffectsPart, Head, PartRef, PendingEffects, Sidecar, Totals};
 pub use ledger::{Last, LedgerRecord, Published, PublishedObject};
 pub use manifest::{FileRecord, Manifest, Outcome, StagedObject};
 pub use plan::{Batch, ClassCounts, OtherFile, Plan, PlannedFile};

@@ -11,8 +11,11 @@ pub struct Plan {
     pub run: String,
     pub nonce: String,
     pub document: Document,
-    /// The head this plan was made against.
-    pub generation: u64,
+    /// The run whose head this plan was made against; none for the first run of a dataset.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_run: Option<String>,
+    /// Milliseconds since 1970 when the plan began.
+    pub started: i64,
     pub converter: String,
     pub counts: ClassCounts,
     /// Number of batches; their files stand in parts named by nonce and index.
@@ -20,6 +23,14 @@ pub struct Plan {
     /// Files per batch, in order.
     pub batch_files: Vec<u32>,
     pub batch_bytes: u64,
+    /// Parts that hold the files of the listing that go to no batch.
+    pub others: u32,
+    /// Files whose keys no client library can hold: they have no place in the order of keys, and none in the ledger.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hostile: Vec<OtherFile>,
+    /// The layout changed: all objects of the old one go, and nothing of them is kept.
+    #[serde(default)]
+    pub relayout: bool,
 }
 
 /// How the listing fell into classes. `discovered` is the sum of all but `withdrawn`.

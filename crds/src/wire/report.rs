@@ -30,6 +30,11 @@ impl FileCounts {
     }
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
@@ -46,4 +51,7 @@ pub struct Report {
     pub errors: Vec<ErrorGroup>,
     /// Every file the run touched; unchanged ones stand in `files.csv` only.
     pub file_results: Vec<FileRecord>,
+    /// Results that stand in `files.csv` only, because there are too many.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub file_results_omitted: u64,
 }

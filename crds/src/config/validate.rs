@@ -1,0 +1,151 @@
+//! A merged config, checked once and turned into what every stage uses.
+
+use serde_json::{Map, Value};
+
+use super::finding::Findings;
+use super::node::Node;
+use super::{ConfigError, DatasetConfig, Format, Validated, keys, partitions, paths, variables, zarr};
+
+/// Checks a merged config. All problems are found in one pass, not only the first.
+pub fn validate(config: &Value) -> Result<Validated, ConfigError> {
+    let mut findings = Findings::default();
+    let root = Node::root(config);
+    let name = dataset_name(&root, &mut findings);
+    let format = format(&root, &mut findings);
+    keys::placeholders(config, &mut findings);
+    keys::secrets(config, &mut findings);
+    keys::check(config, format, &mut findings);
+
+    let format_or_parquet = format.unwrap_or(Format::Parquet);
+    let variables = variables::variables(&root, format_or_parquet, &mut findings);
+    let partitioning = match format {
+        Some(Format::Parquet) => partitions::partitions(&root, &variables, &mut findings),
+        Some(Format::Zarr) => {
+            zarr::check(&root, &variables, &mut findings);
+            Vec::new()
+        }
+        None => Vec::new(),
+    };
+    variables::functions(&root, &variables, &mut findings);
+    let metadata_uuid = root.text_of("metadata_uuid", &mut findings).map(str::to_owned);
+    if config.get("metadata_uuid").is_none() {
+        findings.warn("metadata_uuid", "missing; the dataset gets none (write null to say so)");
+    }
+    let handler_class = handler(&root, &mut findings);
+    csv(&root, &mut findings);
+    let global_attributes = global_attributes(&root, &mut findings);
+    let run = paths::run_settings(&root, &mut findings);
+
+    let (Some(dataset_name), Some(format)) = (name, format) else { return Err(invalid(findings)) };
+    if !findings.errors.is_empty() {
+        return Err(invalid(findings));
+    }
+    Ok(Validated {
+        config: DatasetConfig {
+            dataset_name,
+            format,
+            metadata_uuid,
+            handler_class,
+            schema: variables.schema,
+            drop_variables: variables.dropped,
+            add_variables: variables.added,
+            partitioning,
+            global_attributes,
+            paths: run.paths,
+            exclude: run.exclude,
+            source_bucket: run.source_bucket,
+            force_previous_parquet_deletion: run.force_previous_parquet_deletion,
+        },
+        source_options: run.source_options,
+        warnings: findings.warnings,
+        unknown_keys: findings.unknown_keys,
+        ignored: findings.ignored,
+        unsupported: findings.unsupported,
+    })
+}
+
+fn invalid(findings: Findings) -> ConfigError {
+    let mut errors = findings.errors;
+    errors.extend(findings.unsupported);
+    ConfigError::Invalid(errors)
+}
+
+/// The name is a folder, a part of keys and of state: letters, digits, `_`, `-`, `.`.
+fn dataset_name(root: &Node<'_>, findings: &mut Findings) -> Option<String> {
+    let name = root.required_text("dataset_name", "the name of the dataset, such as `mooring_temperature_demo`", findings)?;
+    let starts = name.starts_with(|c: char| c.is_ascii_alphanumeric());
+    let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'));
+    if !starts || !plain || name.len() > 128 {
+        let message =
+            format!("`{}` cannot name a folder; write at most 128 of A-Z a-z 0-9 _ - . and begin with a letter or digit", shown(name));
+        findings.error("dataset_name", message);
+        return None;
+    }
+    Some(name.to_owned())
+}
+
+/// Text of a config that goes into a message: short and without control characters.
+fn shown(text: &str) -> String {
+    text.chars().take(80).flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] }).collect()
+}
+
+fn format(root: &Node<'_>, findings: &mut Findings) -> Option<Format> {
+    match root.required_text("cloud_optimised_format", "`parquet` or `zarr`", findings)? {
+        "parquet" => Some(Format::Parquet),
+        "zarr" => {
+            findings.unsupported("cloud_optimised_format", "zarr output comes in a later version; write `parquet`");
+            Some(Format::Zarr)
+        }
+        other => {
+            findings.error("cloud_optimised_format", format!("`{}` is not a format; write `parquet` or `zarr`", shown(other)));
+            None
+        }
+    }
+}
+
+/// The generic handlers need no name; the others are modes of a later version.
+fn handler(root: &Node<'_>, findings: &mut Findings) -> Option<String> {
+    const GENERIC: &[&str] = &[
+        "GenericHandler",
+        "GenericParquetHandler",
+        "GenericParquetHandler.GenericHandler",
+        "GenericZarrHandler",
+        "GenericZarrHandler.GenericHandler",
+    ];
+    let name = root.text_of("handler_class", findings).filter(|name| !name.is_empty())?;
+    if !GENERIC.contains(&name) {
+        findings.unsupported(
+            "handler_class",
+            format!("`{}` is not supported by this version; remove it to use the generic handler, if that reads these files", shown(name)),
+        );
+    }
+    Some(name.to_owned())
+}
+
+fn csv(root: &Node<'_>, findings: &mut Findings) {
+    let Some(csv) = root.get("csv_config") else { return };
+    if csv.object(findings).is_none() {
+        return;
+    }
+    let given = |key: &str| csv.get(key).is_some_and(|reader| reader.value.as_object().is_none_or(|map| !map.is_empty()));
+    match (given("pandas_read_csv_config"), given("polars_read_csv_config")) {
+        (true, true) => findings.error(&csv.path, "both `pandas_read_csv_config` and `polars_read_csv_config`; keep one of them"),
+        (false, false) => {}
+        _ => findings.unsupported(&csv.path, "CSV inputs come in a later version; remove it if the files are NetCDF"),
+    }
+}
+
+fn global_attributes(root: &Node<'_>, findings: &mut Findings) -> Map<String, Value> {
+    let Some(node) = root.get("schema_transformation").and_then(|transform| transform.get("global_attributes")) else {
+        return Map::new();
+    };
+    for (key, entry) in node.entries(findings) {
+        match key {
+            "delete" if !entry.value.is_null() => drop(entry.texts(findings)),
+            "set" | "delete" => {}
+            _ => findings.error(entry.path, "not one of `set` and `delete`; move the attribute below `set`"),
+        }
+    }
+    let Some(set) = node.get("set") else { return Map::new() };
+    set.object(findings).cloned().unwrap_or_default()
+}
