@@ -1,0 +1,133 @@
+//! What readers see: copies, then deletions, then the sidecar. Each may be done twice.
+
+use std::collections::BTreeMap;
+
+use crds::wire::{Copy, EffectsPart, Head, PublishedObject};
+use futures::{StreamExt, TryStreamExt};
+
+use crate::context::Context;
+use crate::error::StageError;
+use crate::failpoint::FailPoint;
+use crate::ledger::{Heads, push_line, read_lines};
+use crate::store::Store;
+
+const AT_ONCE: usize = 16;
+/// Effects between two looks at the heads.
+const BETWEEN_LOOKS: usize = 128;
+/// Lines in one object of effects: about 20 MB.
+const PART_LINES: u64 = 40_000;
+
+/// Gathers effects and writes them out in parts.
+#[derive(Debug)]
+pub(super) struct EffectsWriter<'a> {
+    context: &'a Context,
+    kind: &'static str,
+    lines: Vec<u8>,
+    count: u64,
+    parts: Vec<EffectsPart>,
+}
+
+impl<'a> EffectsWriter<'a> {
+    pub fn new(context: &'a Context, kind: &'static str) -> Self {
+        Self { context, kind, lines: Vec::new(), count: 0, parts: Vec::new() }
+    }
+
+    pub async fn push<T: serde::Serialize>(&mut self, effect: &T) -> Result<(), StageError> {
+        push_line(&mut self.lines, effect)?;
+        self.count += 1;
+        if self.count >= PART_LINES { self.flush().await } else { Ok(()) }
+    }
+
+    async fn flush(&mut self) -> Result<(), StageError> {
+        if self.count > 0 {
+            let key = self.context.layout.effects(&self.context.run, self.kind, &self.context.nonce, self.parts.len());
+            self.context.destination.put(&key, std::mem::take(&mut self.lines).into()).await?;
+            self.parts.push(EffectsPart { key, lines: std::mem::take(&mut self.count) });
+        }
+        Ok(())
+    }
+
+    pub async fn finish(mut self) -> Result<Vec<EffectsPart>, StageError> {
+        self.flush().await?;
+        Ok(self.parts)
+    }
+}
+
+/// Applies the effects that a head leaves pending. Returns the `ETag`s of published objects that are
+/// not those of their staged ones.
+///
+/// # Errors
+/// Store trouble: apply them again. `LedgerSwapLost` when a higher generation stands: whoever wrote
+/// it has applied these effects, and may have gone on from there.
+pub async fn apply(context: &Context, head: &Head) -> Result<BTreeMap<String, String>, StageError> {
+    let Some(pending) = &head.pending else { return Ok(BTreeMap::new()) };
+    let store = &context.destination;
+    let mut changed = BTreeMap::new();
+    for part in &pending.copies {
+        let copies: Vec<Copy> = read_lines(store, &part.key).await?;
+        for chunk in copies.chunks(BETWEEN_LOOKS) {
+            still_current(context, head).await?;
+            let published: Vec<Option<(String, String)>> = futures::stream::iter(chunk)
+                .map(|copy| async move {
+                    let published = publish(store, copy).await?;
+                    context.fail.pass(FailPoint::CommitCopied).await?;
+                    Ok::<_, StageError>(published)
+                })
+                .buffer_unordered(AT_ONCE)
+                .try_collect()
+                .await?;
+            changed.extend(published.into_iter().flatten());
+        }
+    }
+    for part in &pending.deletions {
+        let objects: Vec<PublishedObject> = read_lines(store, &part.key).await?;
+        for chunk in objects.chunks(BETWEEN_LOOKS) {
+            still_current(context, head).await?;
+            futures::stream::iter(chunk)
+                .map(|object| async move {
+                    delete(store, object).await?;
+                    context.fail.pass(FailPoint::CommitDeleted).await
+                })
+                .buffer_unordered(AT_ONCE)
+                .try_collect::<()>()
+                .await?;
+        }
+    }
+    if let Some(copy) = &pending.sidecar {
+        still_current(context, head).await?;
+        changed.extend(publish(store, copy).await?);
+        context.fail.pass(FailPoint::CommitSidecar).await?;
+    }
+    Ok(changed)
+}
+
+/// A commit that stalled must not go on once somebody else has finished its work.
+async fn still_current(context: &Context, head: &Head) -> Result<(), StageError> {
+    let generation = Heads::new(&context.destination, &context.layout).generation().await?;
+    if generation > Some(head.generation) {
+        return Err(StageError::SwapLost(format!("generation {} was settled by another process", head.generation)));
+    }
+    Ok(())
+}
+
+/// Deletes a superseded object, unless somebody else has put another one in its place.
+async fn delete(store: &Store, object: &PublishedObject) -> Result<(), StageError> {
+    let deleted = store.delete_if(&object.key, &object.etag).await?;
+    if !deleted && store.head(&object.key).await?.is_some() {
+        tracing::warn!(key = object.key, "superseded, but not the object that was published: left alone, nobody owns it now");
+    }
+    Ok(())
+}
+
+/// Puts one staged object in its place. A staged object that is gone was published before: by an
+/// earlier try of this very commit, or by the one that overtook it.
+async fn publish(store: &Store, copy: &Copy) -> Result<Option<(String, String)>, StageError> {
+    let head = match store.publish(&copy.from, &copy.to).await? {
+        Some(head) => head,
+        None => store
+            .head(&copy.to)
+            .await?
+            .ok_or_else(|| StageError::corrupt(&copy.from, format!("the staged object is gone, and nothing stands at {}", copy.to)))?,
+    };
+    Ok((head.etag != copy.etag).then(|| (copy.to.clone(), head.etag)))
+}

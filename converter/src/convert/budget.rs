@@ -1,0 +1,51 @@
+//! How much may be in memory at once.
+
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+const UNIT: u64 = 1 << 10;
+
+/// A byte budget, cut in two so that files waiting to be converted can never starve the one that
+/// would free memory: a quarter for fetched bytes, the rest for work.
+#[derive(Debug)]
+pub(super) struct Budget {
+    fetch: Pool,
+    work: Pool,
+}
+
+#[derive(Debug)]
+struct Pool {
+    units: u32,
+    free: Semaphore,
+}
+
+impl Pool {
+    fn new(bytes: u64) -> Self {
+        let units = u32::try_from(bytes / UNIT).unwrap_or(u32::MAX).max(1);
+        Self { units, free: Semaphore::new(units as usize) }
+    }
+
+    /// Waits for the bytes; none when the pool can never hold them.
+    async fn take(&self, bytes: u64) -> Option<SemaphorePermit<'_>> {
+        let units = u32::try_from(bytes.div_ceil(UNIT)).ok().filter(|units| *units <= self.units)?;
+        self.free.acquire_many(units).await.ok()
+    }
+}
+
+impl Budget {
+    pub fn new(bytes: u64) -> Self {
+        Self { fetch: Pool::new(bytes / 4), work: Pool::new(bytes - bytes / 4) }
+    }
+
+    pub async fn fetch(&self, bytes: u64) -> Option<SemaphorePermit<'_>> {
+        self.fetch.take(bytes).await
+    }
+
+    pub async fn work(&self, bytes: u64) -> Option<SemaphorePermit<'_>> {
+        self.work.take(bytes).await
+    }
+
+    /// The budget that would let such a file through.
+    pub fn needed(fetched: u64, work: u64) -> u64 {
+        (fetched * 4).max(work.div_ceil(3) * 4)
+    }
+}

@@ -1,0 +1,10 @@
+//! The ledger as it lies in the store: heads, and parts of records sorted by key.
+
+mod cursor;
+mod head;
+mod parts;
+
+pub use cursor::LedgerCursor;
+pub use head::{Heads, Swap};
+pub use parts::{PART_RECORDS, PartWriter, read_part};
+pub(crate) use parts::{push_line, read_lines};

@@ -1,0 +1,153 @@
+//! The plan: what one run will do, decided once from listing and ledger.
+
+mod admit;
+mod classify;
+mod guard;
+mod pack;
+mod survey;
+
+use bytes::Bytes;
+use crds::wire::{Head, Plan, Reason};
+use futures::TryStreamExt;
+
+use crate::context::{CONVERTER_VERSION, Context};
+use crate::error::StageError;
+use crate::failpoint::FailPoint;
+use crate::ledger::{Heads, LedgerCursor};
+use crate::store::{Created, StoreError, StoreErrorKind};
+use admit::{Admission, admit};
+pub use classify::{Terms, Verdict, Why, classify};
+use survey::Survey;
+
+/// Plans the run, or returns the plan that stands.
+///
+/// # Errors
+/// Store trouble, a guard, or a dataset this document may not write.
+pub async fn plan(context: &Context) -> Result<Plan, StageError> {
+    if let Some(plan) = read_plan(context).await? {
+        return Ok(plan);
+    }
+    probe_conditional_put(context).await?;
+    context.fail.pass(FailPoint::PlanProbed).await?;
+
+    let head = Heads::new(&context.destination, &context.layout).current().await?;
+    let admission = admit(head.as_ref(), &context.document, has_content(context).await?)?;
+    let survey = survey(context, head.as_ref(), &admission).await?;
+    write_plan(context, head.as_ref(), survey, admission == Admission::Relayout).await
+}
+
+/// The plan of this run, if it has been written.
+///
+/// # Errors
+/// Store trouble, or an object that is no plan.
+pub async fn read_plan(context: &Context) -> Result<Option<Plan>, StageError> {
+    let key = context.layout.plan(&context.run);
+    let Some(bytes) = context.destination.try_get(&key).await? else { return Ok(None) };
+    serde_json::from_slice(&bytes).map(Some).map_err(|source| StageError::corrupt(&key, source))
+}
+
+/// Asks the store to refuse a second create of one key: everything rests on that.
+async fn probe_conditional_put(context: &Context) -> Result<(), StageError> {
+    let store = &context.destination;
+    let key = context.layout.probe(&context.nonce);
+    let refuse = |error: &StoreError| StoreError {
+        kind: StoreErrorKind::NoConditionalPut,
+        operation: "PutObject",
+        key: String::new(),
+        message: "the store does not refuse to create an object that is there (If-None-Match: *); \
+                  use one that supports conditional writes"
+            .to_owned(),
+        place: error.place.clone(),
+        side: error.side,
+    };
+    let blank = StoreError {
+        kind: StoreErrorKind::NoConditionalPut,
+        side: crate::store::Side::Destination,
+        place: store.url().place().to_owned(),
+        operation: "PutObject",
+        key: String::new(),
+        message: String::new(),
+    };
+    match store.create(&key, Bytes::from_static(b"first")).await {
+        Ok(_) => {}
+        Err(error) if error.message.contains("NotImplemented") || error.message.contains("501") => return Err(refuse(&error).into()),
+        Err(error) => return Err(error.into()),
+    }
+    let second = store.create(&key, Bytes::from_static(b"second")).await?;
+    store.delete(&key).await?;
+    match second {
+        Created::Lost(_) => Ok(()),
+        Created::Won => Err(refuse(&blank).into()),
+    }
+}
+
+/// Whether anything stands in the dataset's folder.
+async fn has_content(context: &Context) -> Result<bool, StageError> {
+    let mut listing = context.destination.list(&format!("{}/", context.folder()));
+    Ok(listing.try_next().await?.is_some())
+}
+
+/// Merges listing and ledger, both in key order, and gives every file its class.
+async fn survey(context: &Context, head: Option<&Head>, admission: &Admission) -> Result<Survey, StageError> {
+    let mut survey = Survey::new(context, *admission == Admission::Relayout);
+    let mut ledger = LedgerCursor::new(&context.destination, head.map_or(&[], |head| &head.parts));
+    let mut listing = context.source.list();
+    let mut before: Option<String> = None;
+    while let Some(file) = listing.try_next().await? {
+        if file.listed.garbled {
+            survey.listed(context, file, None).await?;
+            continue;
+        }
+        if let Some(before) = before.filter(|before| *before >= file.key) {
+            let message = format!(
+                "the source does not list its keys in order ({:?} comes after {before:?}); use a store that does, as S3 does",
+                file.key
+            );
+            return Err(StageError::Config(message));
+        }
+        before = Some(file.key.clone());
+        while let Some(record) = ledger.next_below(&file.key).await? {
+            survey.missing(context, &record).await?;
+        }
+        let record = ledger.take(&file.key).await?;
+        survey.listed(context, file, record.as_ref()).await?;
+    }
+    while let Some(record) = ledger.next().await? {
+        survey.missing(context, &record).await?;
+    }
+    survey.finish(context).await?;
+    Ok(survey)
+}
+
+async fn write_plan(context: &Context, head: Option<&Head>, survey: Survey, relayout: bool) -> Result<Plan, StageError> {
+    if relayout && survey.counts.pending > 0 {
+        let message = format!(
+            "a rebuild into another layout must fit one run, and {} files do not; raise spec.batching.maxFiles",
+            survey.counts.pending
+        );
+        return Err(StageError::Guard { reason: Reason::LayoutConflict, message, confirm: None });
+    }
+    let plan = Plan {
+        run: context.run.clone(),
+        nonce: context.nonce.clone(),
+        document: (*context.document).clone(),
+        base_run: head.map(|head| head.run.clone()),
+        started: context.now.as_millisecond(),
+        converter: CONVERTER_VERSION.to_owned(),
+        counts: survey.counts,
+        batches: u32::try_from(survey.batch_files.len()).unwrap_or(u32::MAX),
+        batch_files: survey.batch_files,
+        batch_bytes: survey.batch_bytes,
+        others: survey.other_parts,
+        hostile: survey.hostile,
+        relayout,
+    };
+    let key = context.layout.plan(&context.run);
+    let body = serde_json::to_vec(&plan).map_err(|source| StageError::corrupt(&key, source))?;
+    let created = context.destination.create(&key, body.into()).await?;
+    context.fail.pass(FailPoint::PlanWritten).await?;
+    match created {
+        Created::Won => Ok(plan),
+        Created::Lost(there) => serde_json::from_slice(&there).map_err(|source| StageError::corrupt(&key, source)),
+    }
+}

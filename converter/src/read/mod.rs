@@ -1,0 +1,85 @@
+//! Opens an input file that is held in memory: its dimensions, its variables in file order, their
+//! attributes and their raw values. Nothing is decoded here.
+
+mod error;
+mod netcdf;
+mod superblock;
+mod values;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use bytes::Bytes;
+
+pub use error::ReadError;
+pub(crate) use values::for_numbers;
+pub use values::{Attribute, Kind, Values};
+
+/// A dimension some variable uses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dimension {
+    pub name: String,
+    pub length: usize,
+}
+
+/// A variable of the root group.
+#[derive(Clone, Debug)]
+pub struct Variable {
+    pub name: String,
+    pub kind: Kind,
+    /// Positions in [`Reader::dimensions`], slowest first.
+    pub dimensions: Vec<usize>,
+    pub attributes: Vec<Attribute>,
+}
+
+impl Variable {
+    /// The value of an attribute.
+    #[must_use]
+    pub fn attribute(&self, name: &str) -> Option<&Values> {
+        self.attributes.iter().find(|a| a.name == name).map(|a| &a.values)
+    }
+
+    /// A text attribute.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.attribute(name).and_then(Values::as_text)
+    }
+}
+
+/// A file, open in memory.
+pub trait Reader {
+    /// Dimensions in the order their first user stands in the file.
+    fn dimensions(&self) -> &[Dimension];
+
+    /// Variables in file creation order.
+    fn variables(&self) -> &[Variable];
+
+    /// Global attributes in file order.
+    fn attributes(&self) -> &[Attribute];
+
+    /// All values of the variable at `index`, C order; an unlimited dimension that is longer than
+    /// what is stored is padded with the variable's fill value.
+    fn read(&self, index: usize) -> Result<Values, ReadError>;
+
+    /// Position of a variable.
+    fn position(&self, name: &str) -> Option<usize> {
+        self.variables().iter().position(|v| v.name == name)
+    }
+
+    /// Number of values of a variable.
+    fn length(&self, variable: &Variable) -> usize {
+        variable.dimensions.iter().map(|&d| self.dimensions()[d].length).fold(1, usize::saturating_mul)
+    }
+}
+
+/// Runs work that a hostile file might bring to panic; the error is what the panic said.
+pub(crate) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
+        let text = panic.downcast_ref::<&str>().map(ToString::to_string).or_else(|| panic.downcast_ref::<String>().cloned());
+        text.unwrap_or_else(|| "panic without a message".into())
+    })
+}
+
+/// Opens a file by its content.
+pub fn open(bytes: Bytes) -> Result<Box<dyn Reader + Send>, ReadError> {
+    Ok(Box::new(netcdf::NetcdfReader::open(bytes)?))
+}

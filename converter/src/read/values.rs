@@ -1,0 +1,150 @@
+/// The type of a variable's stored values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    I8,
+    I16,
+    I32,
+    I64,
+    U8,
+    U16,
+    U32,
+    U64,
+    F32,
+    F64,
+    /// Single bytes.
+    Char,
+    /// Variable-length text.
+    Text,
+    /// A type no column can hold: compound, opaque, variable-length.
+    Other,
+}
+
+impl Kind {
+    /// Bytes of one value, text by a guess.
+    #[must_use]
+    pub const fn width(self) -> usize {
+        match self {
+            Self::I8 | Self::U8 | Self::Char => 1,
+            Self::I16 | Self::U16 => 2,
+            Self::I32 | Self::U32 | Self::F32 => 4,
+            Self::I64 | Self::U64 | Self::F64 => 8,
+            Self::Text | Self::Other => 64,
+        }
+    }
+
+    #[must_use]
+    pub const fn is_integer(self) -> bool {
+        matches!(self, Self::I8 | Self::I16 | Self::I32 | Self::I64 | Self::U8 | Self::U16 | Self::U32 | Self::U64)
+    }
+}
+
+/// A named attribute of a variable or of the file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Attribute {
+    pub name: String,
+    pub values: Values,
+}
+
+/// Typed values: all of a variable, or those of an attribute.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Values {
+    I8(Vec<i8>),
+    I16(Vec<i16>),
+    I32(Vec<i32>),
+    I64(Vec<i64>),
+    U8(Vec<u8>),
+    U16(Vec<u16>),
+    U32(Vec<u32>),
+    U64(Vec<u64>),
+    F32(Vec<f32>),
+    F64(Vec<f64>),
+    Char(Vec<u8>),
+    Text(Vec<String>),
+}
+
+/// Runs one expression for whichever numeric vector stands in a [`Values`].
+macro_rules! for_numbers {
+    ($values:expr, $v:ident => $numbers:expr, $other:pat => $rest:expr) => {
+        match $values {
+            Values::I8($v) => $numbers,
+            Values::I16($v) => $numbers,
+            Values::I32($v) => $numbers,
+            Values::I64($v) => $numbers,
+            Values::U8($v) => $numbers,
+            Values::U16($v) => $numbers,
+            Values::U32($v) => $numbers,
+            Values::U64($v) => $numbers,
+            Values::F32($v) => $numbers,
+            Values::F64($v) => $numbers,
+            $other => $rest,
+        }
+    };
+}
+pub(crate) use for_numbers;
+
+impl Values {
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Char(v) => v.len(),
+            Self::Text(v) => v.len(),
+            other => for_numbers!(other, v => v.len(), _ => 0),
+        }
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::I8(_) => Kind::I8,
+            Self::I16(_) => Kind::I16,
+            Self::I32(_) => Kind::I32,
+            Self::I64(_) => Kind::I64,
+            Self::U8(_) => Kind::U8,
+            Self::U16(_) => Kind::U16,
+            Self::U32(_) => Kind::U32,
+            Self::U64(_) => Kind::U64,
+            Self::F32(_) => Kind::F32,
+            Self::F64(_) => Kind::F64,
+            Self::Char(_) => Kind::Char,
+            Self::Text(_) => Kind::Text,
+        }
+    }
+
+    /// The text of a text attribute.
+    #[must_use]
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(v) if v.len() == 1 => v.first().map(String::as_str),
+            Self::Char(bytes) => std::str::from_utf8(bytes).ok(),
+            _ => None,
+        }
+    }
+
+    /// Each value widened to float64; none for text.
+    #[must_use]
+    #[allow(clippy::unnecessary_cast, clippy::cast_lossless)] // one body for ten types
+    pub fn to_f64(&self) -> Option<Vec<f64>> {
+        for_numbers!(self, v => Some(v.iter().map(|&x| x as f64).collect()), _ => None)
+    }
+
+    /// Each value of an integer attribute, exact.
+    #[must_use]
+    pub fn to_i128(&self) -> Option<Vec<i128>> {
+        Some(match self {
+            Self::I8(v) => v.iter().map(|&x| i128::from(x)).collect(),
+            Self::I16(v) => v.iter().map(|&x| i128::from(x)).collect(),
+            Self::I32(v) => v.iter().map(|&x| i128::from(x)).collect(),
+            Self::I64(v) => v.iter().map(|&x| i128::from(x)).collect(),
+            Self::U8(v) => v.iter().map(|&x| i128::from(x)).collect(),
+            Self::U16(v) => v.iter().map(|&x| i128::from(x)).collect(),
+            Self::U32(v) => v.iter().map(|&x| i128::from(x)).collect(),
+            Self::U64(v) => v.iter().map(|&x| i128::from(x)).collect(),
+            Self::F32(_) | Self::F64(_) | Self::Char(_) | Self::Text(_) => return None,
+        })
+    }
+}

@@ -1,0 +1,76 @@
+//! The schema cast (spec 5.3): Arrow's safe cast as pyarrow does it, each column alone.
+
+mod format;
+mod numbers;
+mod parse;
+#[cfg(test)]
+mod tests;
+mod times;
+
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, BinaryArray, BooleanArray, StringArray, new_null_array};
+use arrow_schema::DataType;
+use crds::config::ColumnType;
+
+pub(super) use format::scalar_text;
+
+/// Why a cast fails: the first value that cannot be held, or the pair of types.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct CastError(pub(super) String);
+
+impl CastError {
+    fn value(value: impl std::fmt::Display, index: usize) -> Self {
+        Self(format!("value {value} (number {index})"))
+    }
+
+    fn types(from: &DataType, to: &DataType) -> Self {
+        Self(format!("{from} never becomes {to}"))
+    }
+}
+
+/// The Arrow type of a config type.
+pub(super) fn arrow_type(column_type: ColumnType) -> DataType {
+    crate::write::arrow_type(column_type)
+}
+
+/// Casts a whole array, or says why not.
+pub(super) fn cast(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, CastError> {
+    use DataType::{Binary, Boolean, Null, Utf8};
+    let from = array.data_type();
+    if from == to {
+        return Ok(Arc::clone(array));
+    }
+    match (from, to) {
+        (Null, _) => Ok(new_null_array(to, array.len())),
+        (_, Null) => Err(CastError::types(from, to)),
+        (Binary, Utf8) => binary_to_text(array),
+        (Utf8, Binary) => Ok(Arc::new(BinaryArray::from(array.as_string::<i32>().clone()))),
+        (Utf8, _) => parse::cast(array.as_string::<i32>(), to),
+        (Binary, to) if to.is_numeric() || *to == Boolean => {
+            let text = binary_to_text(array)?;
+            parse::cast(text.as_string::<i32>(), to)
+        }
+        (from, Utf8) if format::has_text(from) => Ok(format::to_text(array)),
+        (Boolean, to) if to.is_numeric() => numbers::from_bool(array.as_boolean(), to),
+        (from, Boolean) if from.is_numeric() => numbers::to_bool(array),
+        (from, to) if from.is_numeric() && to.is_numeric() => numbers::cast(array, to),
+        (from, to) => times::cast(array, to).unwrap_or_else(|| Err(CastError::types(from, to))),
+    }
+}
+
+fn binary_to_text(array: &ArrayRef) -> Result<ArrayRef, CastError> {
+    let bytes = array.as_binary::<i32>();
+    if let Ok(text) = StringArray::try_from_binary(bytes.clone()) {
+        return Ok(Arc::new(text));
+    }
+    let bad = bytes.iter().enumerate().find(|(_, v)| v.is_some_and(|v| std::str::from_utf8(v).is_err()));
+    let (index, value) = bad.unwrap_or((0, None));
+    Err(CastError::value(format!("{:?}, which is not UTF-8", String::from_utf8_lossy(value.unwrap_or_default())), index))
+}
+
+/// Boolean values as an array.
+fn booleans(values: impl Iterator<Item = Option<bool>>) -> ArrayRef {
+    Arc::new(values.collect::<BooleanArray>())
+}

@@ -1,0 +1,69 @@
+use crds::wire::{Class, Reason};
+
+use crate::cf::CfError;
+use crate::read::ReadError;
+use crate::write::WriteError;
+
+/// Why a file gives no rows: the message names variable and value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FileError {
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error(transparent)]
+    Decode(#[from] CfError),
+    #[error("time issues with the input file: {0}")]
+    TimeDecode(CfError),
+    #[error("time issues with the input file: {0}")]
+    BadTime(String),
+    #[error("time issues with the input file: variable {variable:?} has the year {year}, later than next year")]
+    FutureTime { variable: String, year: i64 },
+    #[error("dimension {0:?} is defined in schema but missing as a variable in dataset")]
+    MissingDimensionVariable(String),
+    #[error("{role} {name:?} is missing: {detail}")]
+    MissingVariable { role: &'static str, name: String, detail: &'static str },
+    #[error("{0}")]
+    NoRows(String),
+    #[error("partition column {0:?} has no value in any row")]
+    EmptyPartitionColumn(String),
+    #[error("column {column:?} cannot become {to}: {detail}")]
+    CastFailed { column: String, to: String, detail: String },
+    #[error("variable {0:?} is no number")]
+    NotANumber(String),
+    #[error("added variable {name:?} cannot be made: {detail}")]
+    AddedVariable { name: String, detail: String },
+    #[error("added variable {name:?} takes its value from the function {function:?}, which this version does not know")]
+    UnsupportedFunction { name: String, function: String },
+    /// A defect of ours that this file brings to light: it must not stop the others.
+    #[error("the conversion stopped: {0}")]
+    GaveUp(String),
+    #[error("the table would have more rows than can be counted")]
+    TooManyRows,
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
+impl FileError {
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Read(error) => error.reason(),
+            Self::Decode(error) => error.reason(),
+            Self::TimeDecode(_) | Self::BadTime(_) => Reason::BadTime,
+            Self::FutureTime { .. } => Reason::FutureTime,
+            Self::MissingDimensionVariable(_) => Reason::MissingDimensionVariable,
+            Self::MissingVariable { .. } => Reason::MissingVariable,
+            Self::NoRows(_) => Reason::NoRows,
+            Self::EmptyPartitionColumn(_) => Reason::EmptyPartitionColumn,
+            Self::CastFailed { .. } | Self::NotANumber(_) | Self::AddedVariable { .. } => Reason::CastFailed,
+            Self::UnsupportedFunction { .. } => Reason::UnsupportedFormat,
+            Self::GaveUp(_) => Reason::UnreadableFile,
+            Self::TooManyRows => Reason::MemoryBudgetExceeded,
+            Self::Write(error) => error.reason(),
+        }
+    }
+
+    #[must_use]
+    pub fn class(&self) -> Class {
+        self.reason().class()
+    }
+}
