@@ -39,7 +39,7 @@ fn equal(found: &Objects, expected: &Objects, what: &str) -> Result<()> {
     Ok(())
 }
 
-/// `converter run` on the very manifest that was applied, to another place.
+/// `converter run` on the manifest that was applied, but for the place; keys come from the environment.
 async fn on_a_laptop(bed: &Bed, manifest: &Value, resources: &Value, prefix: &str) -> Result<Objects> {
     let folder = tempfile::tempdir()?;
     let write = |name: &str, value: &Value| -> Result<String> {
@@ -47,10 +47,10 @@ async fn on_a_laptop(bed: &Bed, manifest: &Value, resources: &Value, prefix: &st
         std::fs::write(&path, serde_yaml::to_string(value)?)?;
         Ok(path.to_str().context("the temporary folder is not UTF-8")?.to_owned())
     };
-    let (dataset, resources) = (write("dataset.yaml", manifest)?, write("resources.yaml", resources)?);
-    let url = bed.optimised.url(prefix);
-    let arguments = ["run", &dataset, "--resources", &resources, "--destination", &url];
-    let said = bed.converter.say(&arguments, "").await?;
+    let mut manifest = manifest.clone();
+    manifest["spec"]["destination"]["url"] = json!(bed.optimised.url(prefix));
+    let (dataset, resources) = (write("dataset.yaml", &manifest)?, write("resources.yaml", resources)?);
+    let said = bed.converter.say(&["run", &dataset, "--resources", &resources], "").await?;
     same!(said.code, Some(SOME_FAILED), "exit code of the laptop run, which said\n{}{}", said.out, said.err);
     objects(bed, prefix).await
 }
