@@ -55,7 +55,7 @@ impl Converter {
             Err(record) => return Ok(record),
         };
         self.context.tally.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-        let _thread = self.threads.acquire().await.map_err(|_| StageError::Terminated)?;
+        let thread = self.threads.acquire().await.map_err(|_| StageError::Terminated)?;
         let conversion = Arc::clone(&self.conversion);
         let opened = match on_a_thread(move || conversion.open(bytes)).await {
             Ok(Ok(opened)) => opened,
@@ -72,7 +72,10 @@ impl Converter {
             let report = conversion.convert_open(basename(&key), &opened, &mut |object| objects.push(object))?;
             Ok::<_, FileError>((report, objects))
         });
-        match converted.await {
+        let converted = converted.await;
+        // What is left waits for the store: another file may have the processor.
+        drop(thread);
+        match converted {
             Ok(Ok((report, objects))) => self.stage(file, report, objects).await,
             Ok(Err(error)) => Ok(refused(file, &error)),
             Err(panicked) => Ok(broken(file, &panicked)),

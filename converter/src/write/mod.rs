@@ -12,6 +12,7 @@ use crds::config::ColumnType;
 
 pub use error::WriteError;
 pub use object::ObjectWriter;
+pub(crate) use repr::written_out;
 pub use repr::{python_float, python_repr, python_repr_text, python_str};
 pub use sidecar::sidecar;
 

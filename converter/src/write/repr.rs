@@ -43,6 +43,12 @@ pub fn python_float(scientific: &str) -> String {
     if !(-4..16).contains(&exponent) {
         return format!("{mantissa}e{}{:02}", if exponent < 0 { '-' } else { '+' }, exponent.abs());
     }
+    let text = written_out(mantissa, exponent);
+    if text.contains('.') { text } else { text + ".0" }
+}
+
+/// The digits of `mantissa` with the point where `exponent` puts it: `1.25`, 1 is `12.5`; `1`, 3 is `1000`.
+pub(crate) fn written_out(mantissa: &str, exponent: i32) -> String {
     let (sign, mantissa) = mantissa.strip_prefix('-').map_or(("", mantissa), |m| ("-", m));
     let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
     if exponent < 0 {
@@ -50,7 +56,7 @@ pub fn python_float(scientific: &str) -> String {
         return format!("{sign}0.{}{digits}", "0".repeat(zeros));
     }
     let whole = exponent.unsigned_abs() as usize + 1;
-    if digits.len() <= whole { format!("{sign}{digits:0<whole$}.0") } else { format!("{sign}{}.{}", &digits[..whole], &digits[whole..]) }
+    if digits.len() <= whole { format!("{sign}{digits:0<whole$}") } else { format!("{sign}{}.{}", &digits[..whole], &digits[whole..]) }
 }
 
 /// `repr` of a text.

@@ -12,6 +12,7 @@ use arrow_array::{Array, ArrayRef, StringArray};
 use arrow_schema::{DataType, TimeUnit};
 
 use crate::cf::civil_from_days;
+use crate::write::written_out;
 
 /// Whether values of a type have a text.
 pub(super) fn has_text(data_type: &DataType) -> bool {
@@ -76,14 +77,7 @@ fn float_text(scientific: &str) -> String {
     if !(-6..10).contains(&exponent) {
         return format!("{mantissa}e{}{}", if exponent < 0 { '-' } else { '+' }, exponent.abs());
     }
-    let (sign, mantissa) = mantissa.strip_prefix('-').map_or(("", mantissa), |m| ("-", m));
-    let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
-    if exponent < 0 {
-        let zeros = exponent.unsigned_abs() as usize - 1;
-        return format!("{sign}0.{}{digits}", "0".repeat(zeros));
-    }
-    let whole = exponent.unsigned_abs() as usize + 1;
-    if digits.len() <= whole { format!("{sign}{digits:0<whole$}") } else { format!("{sign}{}.{}", &digits[..whole], &digits[whole..]) }
+    written_out(mantissa, exponent)
 }
 
 fn date_text(days: i64) -> String {
