@@ -2,8 +2,10 @@
 //! attributes and their raw values. Nothing is decoded here.
 
 mod error;
+mod input;
 mod netcdf;
 mod superblock;
+mod table;
 mod values;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,6 +13,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use bytes::Bytes;
 
 pub use error::ReadError;
+pub use input::Input;
+pub use table::{TableLimits, TableReader};
 pub(crate) use values::for_numbers;
 pub use values::{Attribute, Kind, Values};
 
