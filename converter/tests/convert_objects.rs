@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use arrow_schema::{DataType, TimeUnit};
 use bytes::Bytes;
 use convert_support::fake::Fake;
-use convert_support::{config, convert_fake};
+use convert_support::{body, config, convert_fake};
 use converter::read::Values;
 use converter::write::sidecar;
 use crds::wire::Compat;
@@ -61,7 +61,7 @@ fn file(rows: usize) -> Fake {
 fn object(rows: usize, compat: Compat) -> Bytes {
     let (report, mut objects) = convert_fake(&config(CONFIG), compat, &file(rows)).unwrap();
     assert_eq!((report.rows, objects.len()), (rows as u64, 1));
-    objects.remove(0).body
+    body(&objects.remove(0))
 }
 
 #[test]

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use bytes::Bytes;
 use converter::read::{self, Kind, Reader, Values};
-use converter::table::Conversion;
+use converter::table::{Allowance, Conversion, FileName};
 use crds::config::{DatasetConfig, load, validate};
 use crds::wire::Compat;
 use netcdf::types::{FloatType, IntType, NcVariableType};
@@ -125,8 +126,12 @@ fn an_archive_converts_but_for_its_broken_files() -> Result<()> {
     for file in &archive.files {
         let bytes = std::fs::read(folder.path().join(&file.key))?;
         let basename = file.key.rsplit('/').next().unwrap_or_default();
-        let result = conversion.convert(basename, bytes.into(), &mut |object| {
-            assert!(keys.insert(object.key.clone()), "{} is written twice", object.key);
+        let opened = conversion.open(Bytes::from(bytes));
+        let result = opened.and_then(|opened| {
+            conversion.convert(FileName { key: basename }, &opened, Allowance::UNBOUNDED, &mut |object| {
+                assert!(keys.insert(object.key.clone()), "{} is written twice", object.key);
+                Ok(())
+            })
         });
         match (file.fault, result) {
             (None, Ok(report)) => rows += report.rows,

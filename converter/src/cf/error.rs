@@ -13,6 +13,8 @@ pub enum CfError {
     DurationRange { variable: String, value: String, units: String },
     #[error("variable {variable:?} has attribute {attribute:?} that is not one number: {value}")]
     Attribute { variable: String, attribute: &'static str, value: String },
+    #[error("variable {variable:?} does not fit its ragged array: {detail}")]
+    Ragged { variable: String, detail: String },
     #[error("variable {variable:?} is not valid {encoding:?} text at value {index}")]
     Encoding { variable: String, encoding: String, index: usize },
 }
@@ -21,6 +23,7 @@ impl CfError {
     #[must_use]
     pub fn reason(&self) -> Reason {
         match self {
+            Self::Ragged { .. } => Reason::RaggedMismatch,
             Self::Units { .. }
             | Self::Calendar { .. }
             | Self::TimeRange { .. }

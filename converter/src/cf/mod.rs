@@ -6,6 +6,7 @@ mod chars;
 mod civil;
 mod error;
 mod fill;
+pub mod geometry;
 mod numeric;
 mod reference;
 mod time;

@@ -40,8 +40,17 @@ impl Budget {
         self.fetch.take(bytes).await
     }
 
-    pub async fn work(&self, bytes: u64) -> Option<SemaphorePermit<'_>> {
-        self.work.take(bytes).await
+    /// Files up to this size are held in memory, larger ones in a scratch file.
+    pub fn in_memory(&self) -> u64 {
+        u64::from(self.fetch.units) * UNIT / 2
+    }
+
+    /// What a file may have of the bytes it needs: all of them, or half of what there is, so that two
+    /// large files may be at work at once.
+    pub async fn work(&self, bytes: u64) -> Option<(SemaphorePermit<'_>, u64)> {
+        let most = u64::from(self.work.units) * UNIT / 2;
+        let bytes = bytes.min(most);
+        Some((self.work.take(bytes).await?, bytes))
     }
 
     /// The budget that would let such a file through.

@@ -4,18 +4,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use bytes::Bytes;
 use crds::wire::{FileRecord, Outcome, PlannedFile, Reason, StagedObject};
-use tokio::sync::Semaphore;
+use futures::StreamExt;
+use tokio::sync::mpsc::Receiver;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::JoinError;
 
 use super::budget::Budget;
 use crate::context::Context;
 use crate::error::StageError;
 use crate::failpoint::FailPoint;
-use crate::source::basename;
+use crate::read::Input;
 use crate::store::StoreErrorKind;
-use crate::table::{Conversion, ConvertedObject, FileError, FileReport};
+use crate::table::{Allowance, Conversion, ConvertedObject, FileError, FileName, FileReport};
 
 /// Converts the files of one batch.
 pub(super) struct Converter {
@@ -47,50 +48,66 @@ impl Converter {
     /// # Errors
     /// Only trouble with the destination; what is wrong with the file stands in its record.
     pub async fn convert(&self, file: &PlannedFile) -> Result<FileRecord, StageError> {
-        let Some(_fetching) = self.budget.fetch(file.bytes).await else {
+        let in_memory = self.budget.in_memory();
+        let Some(_fetching) = self.budget.fetch(if file.bytes <= in_memory { file.bytes } else { FETCH_BUFFER }).await else {
             return Ok(too_large(file, file.bytes, 0));
         };
-        let bytes = match self.fetch(file).await? {
-            Ok(bytes) => bytes,
+        let input = match self.fetch(file, in_memory).await? {
+            Ok(input) => input,
             Err(record) => return Ok(record),
         };
-        self.context.tally.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        self.context.tally.bytes.fetch_add(input.len(), Ordering::Relaxed);
         let thread = self.threads.acquire().await.map_err(|_| StageError::Terminated)?;
         let conversion = Arc::clone(&self.conversion);
-        let opened = match on_a_thread(move || conversion.open(bytes)).await {
+        let opened = match on_a_thread(move || conversion.open(input)).await {
             Ok(Ok(opened)) => opened,
             Ok(Err(error)) => return Ok(refused(file, &error)),
             Err(panicked) => return Ok(broken(file, &panicked)),
         };
-        let needed = self.conversion.memory_of(&opened);
-        let Some(_working) = self.budget.work(needed).await else {
+        let needed = self.conversion.memory_of(name_of(&file.key), &opened);
+        let Some((_working, bytes)) = self.budget.work(needed).await else {
             return Ok(too_large(file, file.bytes, needed));
         };
+        // A large file may have the threads that nobody else wants just now.
+        let more = if needed < LARGE { None } else { self.threads.try_acquire_many(self.threads.available_permits() as u32).ok() };
+        let threads = 1 + more.as_ref().map_or(0, SemaphorePermit::num_permits);
+        let (send, objects) = tokio::sync::mpsc::channel(OBJECTS_AHEAD);
         let (conversion, key) = (Arc::clone(&self.conversion), file.key.clone());
-        let converted = on_a_thread(move || {
-            let mut objects = Vec::new();
-            let report = conversion.convert_open(basename(&key), &opened, &mut |object| objects.push(object))?;
-            Ok::<_, FileError>((report, objects))
+        let converting = on_a_thread(move || {
+            conversion.convert(name_of(&key), &opened, Allowance { bytes, threads }, &mut |object| {
+                send.blocking_send(object).map_err(|_| FileError::GaveUp("its objects could not be stored".into()))
+            })
         });
-        let converted = converted.await;
-        // What is left waits for the store: another file may have the processor.
-        drop(thread);
-        match converted {
-            Ok(Ok((report, objects))) => self.stage(file, report, objects).await,
-            Ok(Err(error)) => Ok(refused(file, &error)),
-            Err(panicked) => Ok(broken(file, &panicked)),
-        }
+        let converting = async {
+            let converted = converting.await;
+            // What is left waits for the store: another file may have the processor.
+            drop((thread, more));
+            converted
+        };
+        let (converted, staged) = tokio::join!(converting, self.stage(objects));
+        Ok(match (converted, staged?) {
+            (Err(panicked), _) => broken(file, &panicked),
+            (_, Staged::TooLong(key)) => {
+                let message = format!("its object's key is too long to be stored ({key:?}); shorten the file's name");
+                record(file, Outcome::Failed, Some(Reason::HostileKey), Some(message))
+            }
+            (Ok(Err(error)), _) => refused(file, &error),
+            (Ok(Ok(report)), Staged::All(objects)) => {
+                self.context.fail.pass(FailPoint::ConvertStaged).await?;
+                processed(file, report, objects)
+            }
+        })
     }
 
     /// # Errors
     /// What is no fault of this file: wrong credentials, a bucket that is gone.
-    async fn fetch(&self, file: &PlannedFile) -> Result<Result<Bytes, FileRecord>, StageError> {
+    async fn fetch(&self, file: &PlannedFile, in_memory: u64) -> Result<Result<Input, FileRecord>, StageError> {
         let read = match self.context.source.locate(&file.key) {
-            Ok((store, key)) => store.get_if(key, &file.etag).await,
+            Ok((store, key)) => store.fetch(key, &file.etag, in_memory).await,
             Err(error) => Err(error),
         };
         let error = match read {
-            Ok(bytes) => return Ok(Ok(bytes)),
+            Ok(input) => return Ok(Ok(input)),
             Err(error) => error,
         };
         let (outcome, reason) = match error.kind {
@@ -109,28 +126,63 @@ impl Converter {
         format!("{}/{}", self.context.folder(), object.key)
     }
 
-    async fn stage(&self, file: &PlannedFile, report: FileReport, objects: Vec<ConvertedObject>) -> Result<FileRecord, StageError> {
-        // Found out now, and not by a commit that could then never end.
-        if let Some(object) = objects.iter().find(|object| !self.context.destination.holds(&self.final_key(object))) {
-            let message = format!("its object's key is too long to be stored ({:?}); shorten the file's name", object.key);
-            return Ok(record(file, Outcome::Failed, Some(Reason::HostileKey), Some(message)));
+    /// Stores objects as they come, some at once. Leaving early makes the conversion stop.
+    async fn stage(&self, objects: Receiver<ConvertedObject>) -> Result<Staged, StageError> {
+        let objects = futures::stream::unfold(objects, |mut objects| async { Some((objects.recv().await?, objects)) });
+        let stored = objects.map(|object| self.stage_one(object)).buffer_unordered(STORED_AT_ONCE);
+        futures::pin_mut!(stored);
+        let mut all = Vec::new();
+        while let Some(object) = stored.next().await {
+            match object? {
+                Ok(object) => all.push(object),
+                Err(key) => return Ok(Staged::TooLong(key)),
+            }
         }
-        let mut staged = Vec::with_capacity(objects.len());
-        for object in objects {
-            let number = self.staged.fetch_add(1, Ordering::Relaxed);
-            let staged_key = self.context.layout.staged(&self.context.run, self.batch, &self.context.nonce, number);
-            let final_key = self.final_key(&object);
-            let head = self.context.destination.put(&staged_key, object.body).await?;
-            staged.push(StagedObject { final_key, staged_key, etag: head.etag, rows: object.rows, bytes: head.bytes });
+        all.sort_unstable_by(|a: &StagedObject, b| a.final_key.cmp(&b.final_key));
+        Ok(Staged::All(all))
+    }
+
+    /// The key itself when nothing can stand there: found out now, and not by a commit that could then
+    /// never end.
+    async fn stage_one(&self, object: ConvertedObject) -> Result<Result<StagedObject, String>, StageError> {
+        let final_key = self.final_key(&object);
+        if !self.context.destination.holds(&final_key) {
+            return Ok(Err(object.key));
         }
-        self.context.fail.pass(FailPoint::ConvertStaged).await?;
-        Ok(FileRecord {
-            rows: report.rows,
-            rows_left_out: report.rows_left_out,
-            notes: report.notes,
-            objects: staged,
-            ..record(file, Outcome::Processed, None, None)
-        })
+        let number = self.staged.fetch_add(1, Ordering::Relaxed);
+        let staged_key = self.context.layout.staged(&self.context.run, self.batch, &self.context.nonce, number);
+        let head = self.context.destination.put_body(&staged_key, object.body).await?;
+        Ok(Ok(StagedObject { final_key, staged_key, etag: head.etag, rows: object.rows, bytes: head.bytes }))
+    }
+}
+
+/// The objects of one file.
+enum Staged {
+    All(Vec<StagedObject>),
+    /// A key that the destination cannot hold.
+    TooLong(String),
+}
+
+/// Memory of a download that goes to a scratch file.
+const FETCH_BUFFER: u64 = 1 << 20;
+/// Bytes of work that more than one thread is worth.
+const LARGE: u64 = 32 << 20;
+/// Objects that wait to be stored, and those that are stored at once.
+const OBJECTS_AHEAD: usize = 2;
+const STORED_AT_ONCE: usize = 4;
+
+/// A ledger's key without its scheme: `bucket/path/name`.
+fn name_of(key: &str) -> FileName<'_> {
+    FileName { key: key.strip_prefix("s3://").unwrap_or(key) }
+}
+
+fn processed(file: &PlannedFile, report: FileReport, objects: Vec<StagedObject>) -> FileRecord {
+    FileRecord {
+        rows: report.rows,
+        rows_left_out: report.rows_left_out,
+        notes: report.notes,
+        objects,
+        ..record(file, Outcome::Processed, None, None)
     }
 }
 

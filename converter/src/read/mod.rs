@@ -1,6 +1,7 @@
-//! Opens an input file that is held in memory: its dimensions, its variables in file order, their
+//! Opens an input file: its dimensions, its variables in file order, their
 //! attributes and their raw values. Nothing is decoded here.
 
+mod byte;
 mod error;
 mod input;
 mod netcdf;
@@ -8,9 +9,8 @@ mod superblock;
 mod table;
 mod values;
 
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-
-use bytes::Bytes;
 
 pub use error::ReadError;
 pub use input::Input;
@@ -49,7 +49,7 @@ impl Variable {
     }
 }
 
-/// A file, open in memory.
+/// A file, open: its variables are read whole or in parts.
 pub trait Reader {
     /// Dimensions in the order their first user stands in the file.
     fn dimensions(&self) -> &[Dimension];
@@ -60,9 +60,20 @@ pub trait Reader {
     /// Global attributes in file order.
     fn attributes(&self) -> &[Attribute];
 
-    /// All values of the variable at `index`, C order; an unlimited dimension that is longer than
-    /// what is stored is padded with the variable's fill value.
-    fn read(&self, index: usize) -> Result<Values, ReadError>;
+    /// The values of the variable at `index` in a box, a range for each of its dimensions; C order. An
+    /// unlimited dimension that is longer than what is stored is padded with the variable's fill value.
+    fn read_part(&self, index: usize, selection: &[Range<usize>]) -> Result<Values, ReadError>;
+
+    /// For each variable the shape of its chunks, where it is stored in chunks.
+    fn chunks(&self) -> Vec<Option<Vec<usize>>> {
+        vec![None; self.variables().len()]
+    }
+
+    /// All values of the variable at `index`.
+    fn read(&self, index: usize) -> Result<Values, ReadError> {
+        let selection: Vec<Range<usize>> = self.variables()[index].dimensions.iter().map(|&d| 0..self.dimensions()[d].length).collect();
+        self.read_part(index, &selection)
+    }
 
     /// Position of a variable.
     fn position(&self, name: &str) -> Option<usize> {
@@ -83,7 +94,7 @@ pub(crate) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     })
 }
 
-/// Opens a file by its content.
-pub fn open(bytes: Bytes) -> Result<Box<dyn Reader + Send>, ReadError> {
-    Ok(Box::new(netcdf::NetcdfReader::open(bytes)?))
+/// Opens a NetCDF file by its content.
+pub fn open(input: impl Into<Input>) -> Result<Box<dyn Reader + Send>, ReadError> {
+    Ok(Box::new(netcdf::NetcdfReader::open(input.into())?))
 }

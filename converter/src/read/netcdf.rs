@@ -1,49 +1,59 @@
 //! NetCDF-3 (classic, 64-bit offset, 64-bit data) and NetCDF-4 through `netcdf-reader`.
 
-use bytes::Bytes;
-use netcdf_reader::classic::data::compute_record_stride;
-use netcdf_reader::{Error, NcAttrValue, NcFile, NcGroup, NcMetadataMode, NcOpenOptions, NcReadable, NcType, NcVariable};
+use std::ops::Range;
+use std::sync::Arc;
 
+use hdf5_reader::Hdf5File;
+use netcdf_reader::{
+    DynStorage, Error, NcAttrValue, NcFile, NcGroup, NcMetadataMode, NcOpenOptions, NcReadable, NcSliceInfo, NcSliceInfoElem, NcType,
+    RangeRequestStorage,
+};
+
+use super::byte::Byte;
 use super::guarded;
 use super::superblock::declared_end;
-use super::{Attribute, Dimension, Kind, ReadError, Reader, Values, Variable};
+use super::{Attribute, Dimension, Input, Kind, ReadError, Reader, Values, Variable};
+
+/// Enough for any superblock, and for a message that shows how a file begins.
+const HEAD: usize = 128;
 
 pub(super) struct NetcdfReader {
     file: NcFile,
-    bytes: Bytes,
+    input: Input,
     dimensions: Vec<Dimension>,
     variables: Vec<Variable>,
     attributes: Vec<Attribute>,
 }
 
 impl NetcdfReader {
-    pub(super) fn open(bytes: Bytes) -> Result<Self, ReadError> {
-        if bytes.is_empty() {
+    pub(super) fn open(input: Input) -> Result<Self, ReadError> {
+        if input.is_empty() {
             return Err(ReadError::Empty);
         }
-        guarded(|| Self::open_unguarded(bytes)).unwrap_or_else(|panic| Err(ReadError::Unreadable(panic)))
+        guarded(|| Self::open_unguarded(input)).unwrap_or_else(|panic| Err(ReadError::Unreadable(panic)))
     }
 
-    fn open_unguarded(bytes: Bytes) -> Result<Self, ReadError> {
-        if let Some(end) = declared_end(&bytes).filter(|&end| end > bytes.len() as u64) {
-            return Err(ReadError::Truncated(format!("{} bytes where the header says {end}", bytes.len())));
+    fn open_unguarded(input: Input) -> Result<Self, ReadError> {
+        let head = input.read_at(0, HEAD).map_err(|error| ReadError::Unreadable(error.to_string()))?;
+        if let Some(end) = declared_end(&head).filter(|&end| end > input.len()) {
+            return Err(ReadError::Truncated(format!("{} bytes where the header says {end}", input.len())));
         }
-        let file = open_file(&bytes, NcMetadataMode::Strict).map_err(|e| open_error(&bytes, &e))?;
-        match Self::describe(&file, &bytes) {
-            Ok((dimensions, variables, attributes)) => Ok(Self { file, bytes, dimensions, variables, attributes }),
+        let file = open_file(&input, NcMetadataMode::Strict).map_err(|e| open_error(&head, input.len(), &e))?;
+        match Self::describe(&file, input.len()) {
+            Ok((dimensions, variables, attributes)) => Ok(Self { file, input, dimensions, variables, attributes }),
             // Text that is not UTF-8 in one attribute must not cost the file: the lossy mode leaves
             // out just that attribute.
             Err(Error::InvalidData(detail)) if detail.starts_with("attribute '") => {
-                let file = open_file(&bytes, NcMetadataMode::Lossy).map_err(|e| open_error(&bytes, &e))?;
-                let (dimensions, variables, attributes) = Self::describe(&file, &bytes).map_err(|e| open_error(&bytes, &e))?;
-                Ok(Self { file, bytes, dimensions, variables, attributes })
+                let file = open_file(&input, NcMetadataMode::Lossy).map_err(|e| open_error(&head, input.len(), &e))?;
+                let (dimensions, variables, attributes) = Self::describe(&file, input.len()).map_err(|e| open_error(&head, input.len(), &e))?;
+                Ok(Self { file, input, dimensions, variables, attributes })
             }
-            Err(error) => Err(open_error(&bytes, &error)),
+            Err(error) => Err(open_error(&head, input.len(), &error)),
         }
     }
 
     #[allow(clippy::type_complexity)] // taken apart at once by the two callers above
-    fn describe(file: &NcFile, bytes: &Bytes) -> Result<(Vec<Dimension>, Vec<Variable>, Vec<Attribute>), Error> {
+    fn describe(file: &NcFile, length: u64) -> Result<(Vec<Dimension>, Vec<Variable>, Vec<Attribute>), Error> {
         let root = file.root_group()?;
         let classic = file.as_classic().is_some();
         let mut dimensions: Vec<Dimension> = Vec::new();
@@ -69,50 +79,62 @@ impl NetcdfReader {
                 attributes: attributes(&variable.attributes, classic),
             });
         }
-        check_extent(file, root, bytes)?;
+        check_extent(file, root, length)?;
         Ok((dimensions, variables, attributes(&root.attributes, classic)))
     }
 
-    fn numbers<T: NcReadable + Default>(&self, name: &str, length: usize) -> Result<Vec<T>, Error> {
+    fn numbers<T: NcReadable + Default>(&self, index: usize, selection: &[Range<usize>]) -> Result<Vec<T>, Error> {
+        let variable = &self.variables[index];
+        let length = selection.iter().map(Range::len).product();
         // Memory that is not there must be an error, not an abort.
         Vec::<T>::new().try_reserve_exact(length).map_err(|e| Error::InvalidData(format!("{length} values: {e}")))?;
-        let mut values = vec![T::default(); length];
-        self.file.read_variable_into(name, &mut values)?;
-        Ok(values)
+        if self.is_whole(variable, selection) {
+            let mut values = vec![T::default(); length];
+            self.file.read_variable_into(&variable.name, &mut values)?;
+            return Ok(values);
+        }
+        let selections =
+            selection.iter().map(|r| NcSliceInfoElem::Slice { start: r.start as u64, end: r.end as u64, step: 1 }).collect::<Vec<_>>();
+        let array = self.file.read_variable_slice::<T>(&variable.name, &NcSliceInfo { selections })?;
+        Ok(array.into_raw_vec_and_offset().0)
     }
 
-    fn read_unguarded(&self, index: usize) -> Result<Values, Error> {
+    fn is_whole(&self, variable: &Variable, selection: &[Range<usize>]) -> bool {
+        variable.dimensions.iter().zip(selection).all(|(&d, range)| *range == (0..self.dimensions[d].length))
+    }
+
+    fn read_unguarded(&self, index: usize, selection: &[Range<usize>]) -> Result<Values, Error> {
         let variable = &self.variables[index];
-        let (name, length) = (variable.name.as_str(), self.length(variable));
-        if length == 0 {
+        if selection.iter().any(Range::is_empty) {
             return Ok(empty(variable.kind));
         }
         Ok(match variable.kind {
-            Kind::I8 => Values::I8(self.numbers(name, length)?),
-            Kind::I16 => Values::I16(self.numbers(name, length)?),
-            Kind::I32 => Values::I32(self.numbers(name, length)?),
-            Kind::I64 => Values::I64(self.numbers(name, length)?),
-            Kind::U8 => Values::U8(self.numbers(name, length)?),
-            Kind::U16 => Values::U16(self.numbers(name, length)?),
-            Kind::U32 => Values::U32(self.numbers(name, length)?),
-            Kind::U64 => Values::U64(self.numbers(name, length)?),
-            Kind::F32 => Values::F32(self.numbers(name, length)?),
-            Kind::F64 => Values::F64(self.numbers(name, length)?),
-            Kind::Char => Values::Char(self.characters(index, length)?),
-            Kind::Text => Values::Text(self.file.read_variable_as_strings(name)?),
+            Kind::I8 => Values::I8(self.numbers(index, selection)?),
+            Kind::I16 => Values::I16(self.numbers(index, selection)?),
+            Kind::I32 => Values::I32(self.numbers(index, selection)?),
+            Kind::I64 => Values::I64(self.numbers(index, selection)?),
+            Kind::U8 => Values::U8(self.numbers(index, selection)?),
+            Kind::U16 => Values::U16(self.numbers(index, selection)?),
+            Kind::U32 => Values::U32(self.numbers(index, selection)?),
+            Kind::U64 => Values::U64(self.numbers(index, selection)?),
+            Kind::F32 => Values::F32(self.numbers(index, selection)?),
+            Kind::F64 => Values::F64(self.numbers(index, selection)?),
+            Kind::Char => Values::Char(self.characters(index, selection)?),
+            // The dependency reads variable-length strings only as a whole.
+            Kind::Text => {
+                let lengths: Vec<usize> = variable.dimensions.iter().map(|&d| self.dimensions[d].length).collect();
+                Values::Text(self.file.read_variable_as_strings(&variable.name)?).part(&lengths, selection)
+            }
             Kind::Other => return Err(Error::UnsupportedFeature("its type is compound, opaque or variable-length".into())),
         })
     }
 
-    fn characters(&self, index: usize, length: usize) -> Result<Vec<u8>, Error> {
-        match self.file.as_classic() {
-            None => self.file.read_variable_native_bytes(&self.variables[index].name),
-            Some(classic) => {
-                let root = classic.root_group();
-                let stride = compute_record_stride(&root.variables)?;
-                classic_bytes(&self.bytes, &root.variables[index], length, classic.numrecs(), stride)
-            }
+    fn characters(&self, index: usize, selection: &[Range<usize>]) -> Result<Vec<u8>, Error> {
+        let variable = &self.variables[index];
+        if self.file.as_classic().is_none() && self.is_whole(variable, selection) {
+            return self.file.read_variable_native_bytes(&variable.name);
         }
+        Ok(self.numbers::<Byte>(index, selection)?.into_iter().map(|byte| byte.0).collect())
     }
 }
 
@@ -129,27 +151,60 @@ impl Reader for NetcdfReader {
         &self.attributes
     }
 
-    fn read(&self, index: usize) -> Result<Values, ReadError> {
+    fn read_part(&self, index: usize, selection: &[Range<usize>]) -> Result<Values, ReadError> {
         let variable = &self.variables[index];
         let name = || variable.name.clone();
-        let values = guarded(|| self.read_unguarded(index))
+        let values = guarded(|| self.read_unguarded(index, selection))
             .map_err(|detail| ReadError::Variable { variable: name(), detail })?
             .map_err(|error| variable_error(&variable.name, &error))?;
-        if values.len() == self.length(variable) {
+        let expected: usize = selection.iter().map(Range::len).product();
+        if values.len() == expected {
             Ok(values)
         } else {
-            let detail = format!("it has {} values where its dimensions say {}", values.len(), self.length(variable));
+            let detail = format!("it has {} values where its dimensions say {expected}", values.len());
             Err(ReadError::Variable { variable: name(), detail })
         }
     }
+
+    fn chunks(&self) -> Vec<Option<Vec<usize>>> {
+        let none = || vec![None; self.variables.len()];
+        if self.file.as_classic().is_some() {
+            return none();
+        }
+        let shapes = guarded(|| {
+            let file = Hdf5File::from_storage(storage(&self.input)).ok()?;
+            let shape = |variable: &Variable| {
+                let chunks = file.dataset(&variable.name).ok()?.chunks()?;
+                Some(chunks.into_iter().map(|length| length as usize).collect::<Vec<usize>>())
+            };
+            Some(self.variables.iter().map(shape).collect::<Vec<_>>())
+        });
+        shapes.ok().flatten().unwrap_or_else(none)
+    }
 }
 
-fn open_file(bytes: &Bytes, metadata_mode: NcMetadataMode) -> Result<NcFile, Error> {
-    // Each variable is read once and whole: a chunk cache would only hold memory.
-    NcFile::from_owner(
-        bytes.clone(),
-        NcOpenOptions { metadata_mode, chunk_cache_bytes: 0, chunk_cache_slots: 1, ..NcOpenOptions::default() },
-    )
+/// What a chunk cache may hold of a file that is read in parts: an edge chunk is then inflated once.
+const CHUNK_CACHE: usize = 16 << 20;
+
+fn open_file(input: &Input, metadata_mode: NcMetadataMode) -> Result<NcFile, Error> {
+    // In memory each variable is read once and whole: a chunk cache would only hold memory.
+    match input {
+        Input::Memory(bytes) => NcFile::from_owner(
+            bytes.clone(),
+            NcOpenOptions { metadata_mode, chunk_cache_bytes: 0, chunk_cache_slots: 1, ..NcOpenOptions::default() },
+        ),
+        Input::File { .. } => NcFile::from_storage_with_options(
+            storage(input),
+            NcOpenOptions { metadata_mode, chunk_cache_bytes: CHUNK_CACHE, ..NcOpenOptions::default() },
+        ),
+    }
+}
+
+fn storage(input: &Input) -> DynStorage {
+    let source = input.clone();
+    Arc::new(RangeRequestStorage::new(input.len(), move |offset, length| {
+        Ok(Vec::from(source.read_at(offset, length)?))
+    }))
 }
 
 fn is_truncation(error: &Error) -> bool {
@@ -164,16 +219,14 @@ fn is_truncation(error: &Error) -> bool {
     }
 }
 
-fn open_error(bytes: &Bytes, error: &Error) -> ReadError {
-    let head = &bytes[..bytes.len().min(8)];
+fn open_error(head: &[u8], length: u64, error: &Error) -> ReadError {
+    let head = &head[..head.len().min(8)];
     let starts_as_netcdf = head.starts_with(b"CDF") || head.starts_with(b"\x89HDF");
     match error {
         _ if !starts_as_netcdf && !b"\x89HDF\r\n\x1a\n".starts_with(head) && !b"CDF".starts_with(head) => {
             ReadError::NotNetcdf(format!("{:?}", String::from_utf8_lossy(head)))
         }
-        Error::InvalidMagic | Error::Hdf5(_) if bytes.len() < 96 => {
-            ReadError::Truncated(format!("{} bytes, less than any header", bytes.len()))
-        }
+        Error::InvalidMagic | Error::Hdf5(_) if length < 96 => ReadError::Truncated(format!("{length} bytes, less than any header")),
         error if is_truncation(error) => ReadError::Truncated(error.to_string()),
         error => ReadError::Unreadable(error.to_string()),
     }
@@ -186,7 +239,7 @@ fn variable_error(variable: &str, error: &Error) -> ReadError {
 
 /// Refuses a file whose header declares more than its bytes can hold, so that no later read
 /// allocates for values that cannot be there.
-fn check_extent(file: &NcFile, root: &NcGroup, bytes: &Bytes) -> Result<(), Error> {
+fn check_extent(file: &NcFile, root: &NcGroup, length: u64) -> Result<(), Error> {
     if file.as_classic().is_none() {
         return Ok(()); // HDF5 checks its end-of-file address; compressed chunks are smaller than their values
     }
@@ -194,35 +247,14 @@ fn check_extent(file: &NcFile, root: &NcGroup, bytes: &Bytes) -> Result<(), Erro
         let width = u64::try_from(kind(&variable.dtype).width()).unwrap_or(8);
         let size = variable.dimensions.iter().try_fold(width, |size, d| size.checked_mul(d.size));
         let end = size.and_then(|size| size.checked_add(variable.data_offset)).unwrap_or(u64::MAX);
-        if end > bytes.len() as u64 {
+        if end > length {
             return Err(Error::InvalidData(format!(
-                "variable '{}' ends at byte {end}, beyond the end of the file at {}",
-                variable.name,
-                bytes.len()
+                "variable '{}' ends at byte {end}, beyond the end of the file at {length}",
+                variable.name
             )));
         }
     }
     Ok(())
-}
-
-/// The bytes of a classic character variable (the dependency only hands out decoded text).
-fn classic_bytes(bytes: &Bytes, variable: &NcVariable, length: usize, records: u64, stride: u64) -> Result<Vec<u8>, Error> {
-    let missing = || Error::InvalidData("its data lie beyond the end of the file".into());
-    let slice = |start: u64, count: usize| {
-        let start = usize::try_from(start).map_err(|_| missing())?;
-        start.checked_add(count).and_then(|end| bytes.get(start..end)).ok_or_else(missing)
-    };
-    if !variable.is_record_var {
-        return Ok(slice(variable.data_offset, length)?.to_vec());
-    }
-    let records = usize::try_from(records).map_err(|_| missing())?;
-    let per_record = length.checked_div(records).unwrap_or(0);
-    let mut values = Vec::with_capacity(length);
-    for record in 0..records {
-        let offset = stride.checked_mul(record as u64).and_then(|o| o.checked_add(variable.data_offset)).ok_or_else(missing)?;
-        values.extend_from_slice(slice(offset, per_record)?);
-    }
-    Ok(values)
 }
 
 fn kind(dtype: &NcType) -> Kind {

@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 /// The type of a variable's stored values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -146,5 +148,66 @@ impl Values {
             Self::U64(v) => v.iter().map(|&x| i128::from(x)).collect(),
             Self::F32(_) | Self::F64(_) | Self::Char(_) | Self::Text(_) => return None,
         })
+    }
+
+    /// The values in a box of a C-order array of these lengths.
+    #[must_use]
+    pub fn part(self, lengths: &[usize], selection: &[Range<usize>]) -> Self {
+        if lengths.iter().zip(selection).all(|(&length, range)| *range == (0..length)) {
+            return self;
+        }
+        let runs = runs(lengths, selection);
+        match self {
+            Self::Char(v) => Self::Char(taken(&v, &runs)),
+            Self::U8(v) => Self::U8(taken(&v, &runs)),
+            Self::I8(v) => Self::I8(taken(&v, &runs)),
+            Self::I16(v) => Self::I16(taken(&v, &runs)),
+            Self::I32(v) => Self::I32(taken(&v, &runs)),
+            Self::I64(v) => Self::I64(taken(&v, &runs)),
+            Self::U16(v) => Self::U16(taken(&v, &runs)),
+            Self::U32(v) => Self::U32(taken(&v, &runs)),
+            Self::U64(v) => Self::U64(taken(&v, &runs)),
+            Self::F32(v) => Self::F32(taken(&v, &runs)),
+            Self::F64(v) => Self::F64(taken(&v, &runs)),
+            Self::Text(v) => Self::Text(taken(&v, &runs)),
+        }
+    }
+}
+
+fn taken<T: Clone>(values: &[T], runs: &[Range<usize>]) -> Vec<T> {
+    runs.iter().flat_map(|run| values[run.clone()].iter().cloned()).collect()
+}
+
+/// The consecutive values that make up a box.
+fn runs(lengths: &[usize], selection: &[Range<usize>]) -> Vec<Range<usize>> {
+    let mut runs: Vec<Range<usize>> = std::iter::once(0..1).collect();
+    for (&length, range) in lengths.iter().zip(selection) {
+        let whole = *range == (0..length);
+        runs = runs
+            .into_iter()
+            .flat_map(|run| {
+                if whole {
+                    vec![run.start * length..run.end * length]
+                } else {
+                    run.map(|at| at * length + range.start..at * length + range.end).collect()
+                }
+            })
+            .collect();
+    }
+    runs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_box_is_cut_out_in_c_order() {
+        let all = Values::I32((0..24).collect());
+        let part = all.clone().part(&[2, 3, 4], &[1..2, 0..2, 1..3]);
+        assert_eq!(part, Values::I32(vec![13, 14, 17, 18]));
+        assert_eq!(all.clone().part(&[2, 3, 4], &[0..2, 0..3, 0..4]), all);
+        assert_eq!(all.clone().part(&[2, 3, 4], &[0..1, 0..3, 0..4]), Values::I32((0..12).collect()));
+        assert_eq!(all.part(&[24], &[3..5]), Values::I32(vec![3, 4]));
     }
 }

@@ -9,28 +9,23 @@ use serde_json::Value;
 
 use super::FileError;
 use super::python;
-use crate::read::{Reader, Values};
+use super::source::Sources;
+use crate::read::Values;
 
 /// The value of an added variable; none when its column is not there (it becomes null).
-pub(super) fn value(
-    added: &AddedVariable,
-    reader: &dyn Reader,
-    basename: &str,
-    notes: &mut Vec<String>,
-) -> Result<Option<ArrayRef>, FileError> {
+pub(super) fn value(added: &AddedVariable, sources: &mut Sources) -> Result<Option<ArrayRef>, FileError> {
     match &added.source {
-        Source::Filename => Ok(Some(Arc::new(StringArray::from(vec![basename])))),
+        Source::Filename => Ok(Some(Arc::new(StringArray::from(vec![sources.name.basename()])))),
         Source::TimeExtent | Source::SpatialExtent => Ok(None),
         Source::GlobalAttribute(name) => {
-            let Some(attribute) = reader.attributes().iter().find(|a| a.name == *name) else {
-                notes.push(format!("global attribute {name:?} is absent: column {:?} is null", added.name));
+            let Some(attribute) = sources.global_attribute(name) else {
+                sources.notes.say(format!("global attribute {name:?} is absent: column {:?} is null", added.name));
                 return Ok(None);
             };
-            cast(added, Some(&attribute.values)).map(Some)
+            cast(added, Some(&attribute)).map(Some)
         }
         Source::VariableAttribute { variable, attribute } => {
-            let found = reader.variables().iter().find(|v| v.name == *variable).and_then(|v| v.attribute(attribute));
-            cast(added, found).map(Some)
+            cast(added, sources.variable_attribute(variable, attribute).as_ref()).map(Some)
         }
         Source::Function(function) => Err(FileError::UnsupportedFunction { name: added.name.clone(), function: function.clone() }),
     }

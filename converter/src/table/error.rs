@@ -36,6 +36,18 @@ pub enum FileError {
     /// A defect of ours that this file brings to light: it must not stop the others.
     #[error("the conversion stopped: {0}")]
     GaveUp(String),
+    #[error("handler {handler}: {detail}")]
+    Shape { handler: &'static str, detail: String },
+    /// What must be in memory at once is more than the file may have.
+    #[error("converting this file needs {} MiB at once; raise the worker's memory limit (--memory)", needed.div_ceil(1 << 20))]
+    TooLarge { needed: u64 },
+    #[error("the file has {length} bytes and says that its rows take {needed}: no compression does that, the header must be damaged")]
+    Incredible { length: u64, needed: u64 },
+    #[error(
+        "variable {variable:?} is stored in chunks of {} MiB, and half of what this file may take is less: raise the worker's memory limit (--memory) so that it has {} MiB",
+        bytes.div_ceil(1 << 20), needed.div_ceil(1 << 20)
+    )]
+    ChunkTooLarge { variable: String, bytes: u64, needed: u64 },
     #[error("the table would have more rows than can be counted")]
     TooManyRows,
     #[error(transparent)]
@@ -57,7 +69,9 @@ impl FileError {
             Self::CastFailed { .. } | Self::NotANumber(_) | Self::AddedVariable { .. } => Reason::CastFailed,
             Self::UnsupportedFunction { .. } => Reason::UnsupportedFormat,
             Self::GaveUp(_) => Reason::UnreadableFile,
-            Self::TooManyRows => Reason::MemoryBudgetExceeded,
+            Self::Shape { .. } | Self::Incredible { .. } => Reason::UnreadableFile,
+            Self::ChunkTooLarge { .. } => Reason::ChunkTooLarge,
+            Self::TooLarge { .. } | Self::TooManyRows => Reason::MemoryBudgetExceeded,
             Self::Write(error) => error.reason(),
         }
     }

@@ -1,4 +1,5 @@
-//! Which dimensions make the rows (spec 2.3; design section 6 for the fixed rule).
+//! Which dimensions make the rows, and which variables take part (spec 2.3 and 8; design section 6
+//! for the fixed rule).
 
 use std::collections::BTreeSet;
 
@@ -6,49 +7,92 @@ use crds::config::{DatasetConfig, Partition};
 use crds::wire::Compat;
 
 use super::FileError;
-use super::shape::Shape;
+use super::handler;
+use super::ragged;
+use super::shape::{Axis, Shape};
 use crate::cf::decoded_dimensions;
 use crate::read::{Reader, Variable};
 
 /// The rows of one file.
 pub(super) struct Layout {
     pub(super) shape: Shape,
+    /// The table's indexes by name, as far as the incumbent has them: one for each axis, or one
+    /// without values where a special reader has rebuilt the table.
+    pub(super) indexes: Vec<Index>,
+    /// None: every variable on the table's dimensions.
+    pub(super) only: Option<BTreeSet<usize>>,
+    pub(super) notes: Vec<String>,
+}
+
+/// What the incumbent has for an index of the table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Index {
+    /// A dimension and its variable.
+    Dimension(usize),
+    /// A row number.
+    Counter,
 }
 
 impl Layout {
-    pub(super) fn of(reader: &dyn Reader, config: &DatasetConfig, compat: Compat) -> Result<Self, FileError> {
-        let variables: Vec<&Variable> = reader.variables().iter().filter(|v| !config.drop_variables.contains(&v.name)).collect();
-        let all = in_order(reader, variables.iter().copied());
-        // A dimension the schema knows must have a variable, whatever the rows are.
-        for &dimension in &all {
-            let name = &reader.dimensions()[dimension].name;
-            if config.schema.iter().any(|s| s.name == *name) && !variables.iter().any(|v| v.name == *name) {
-                return Err(FileError::MissingDimensionVariable(name.clone()));
-            }
-        }
-        let dimensions = match compat {
-            Compat::Incumbent => all,
-            Compat::Fixed => {
-                // A file whose time and position are scalars has the rows of its schema variables.
-                let rows = row_dimensions(reader, config, &variables);
-                let known = in_order(reader, variables.iter().copied().filter(|v| in_schema(config, v)));
-                match (rows.is_empty(), known.is_empty()) {
-                    (false, _) => all.into_iter().filter(|d| rows.contains(d)).collect(),
-                    (true, false) => known,
-                    (true, true) => all,
-                }
-            }
+    pub(super) fn of(reader: &dyn Reader, config: &DatasetConfig, compat: Compat, key: &str) -> Result<Self, FileError> {
+        let layout = match handler::special(config, reader, compat, key)? {
+            Some(layout) => layout,
+            None => generic(reader, config, compat)?,
         };
-        let shape = Shape::new(reader.dimensions(), dimensions)?;
-        if shape.dimensions.is_empty() {
+        layout.has_rows(reader)?;
+        Ok(layout)
+    }
+
+    fn has_rows(&self, reader: &dyn Reader) -> Result<(), FileError> {
+        if self.shape.axes.is_empty() {
             return Err(FileError::NoRows("the file has no dimension, so no rows".into()));
         }
-        if shape.rows == 0 {
-            let empty = shape.dimensions.iter().map(|&d| &reader.dimensions()[d]).find(|d| d.length == 0);
+        if self.shape.rows == 0 {
+            let empty = self.shape.axes.iter().find(|axis| axis.length == 0).map(|axis| &reader.dimensions()[axis.dimension]);
             return Err(FileError::NoRows(format!("dimension {:?} has length 0, so there are no rows", empty.map_or("", |d| &d.name))));
         }
-        Ok(Self { shape })
+        Ok(())
     }
+
+    /// Whether a variable has a place in this table at all.
+    pub(super) fn takes(&self, index: usize) -> bool {
+        self.only.as_ref().is_none_or(|only| only.contains(&index))
+    }
+}
+
+fn generic(reader: &dyn Reader, config: &DatasetConfig, compat: Compat) -> Result<Layout, FileError> {
+    let variables: Vec<&Variable> = reader.variables().iter().filter(|v| !config.drop_variables.contains(&v.name)).collect();
+    let all = in_order(reader, variables.iter().copied());
+    // A dimension the schema knows must have a variable, whatever the rows are.
+    for &dimension in &all {
+        let name = &reader.dimensions()[dimension].name;
+        if config.schema.iter().any(|s| s.name == *name) && !variables.iter().any(|v| v.name == *name) {
+            return Err(FileError::MissingDimensionVariable(name.clone()));
+        }
+    }
+    let axis = |&dimension: &usize| Axis::new(dimension, reader.dimensions()[dimension].length);
+    let axes: Vec<Axis> = match compat {
+        Compat::Incumbent => all.iter().map(axis).collect(),
+        Compat::Fixed => {
+            // A file whose time and position are scalars has the rows of its schema variables.
+            let sampling = ragged::find(reader, config)?;
+            let rows = row_dimensions(reader, config, &variables, sampling.as_ref());
+            let known = in_order(reader, variables.iter().copied().filter(|v| in_schema(config, v)));
+            let mut axes: Vec<Axis> = match (rows.is_empty(), known.is_empty()) {
+                (false, _) => all.iter().filter(|d| rows.contains(d)).map(axis).collect(),
+                (true, false) => known.iter().map(axis).collect(),
+                (true, true) => all.iter().map(axis).collect(),
+            };
+            if let Some(sampling) = sampling
+                && let Some(sample) = axes.iter_mut().find(|axis| axis.dimension == sampling.dimension)
+            {
+                sample.instances = sampling.instances;
+            }
+            axes
+        }
+    };
+    let indexes = axes.iter().map(|axis| Index::Dimension(axis.dimension)).collect();
+    Ok(Layout { shape: Shape::new(axes)?, indexes, only: None, notes: Vec::new() })
 }
 
 fn in_schema(config: &DatasetConfig, variable: &Variable) -> bool {
@@ -69,8 +113,13 @@ fn in_order<'a>(reader: &dyn Reader, variables: impl Iterator<Item = &'a Variabl
 }
 
 /// Those of time, latitude and longitude, and those of schema variables that share one of them.
-/// Bounds of a coordinate do not count.
-fn row_dimensions(reader: &dyn Reader, config: &DatasetConfig, variables: &[&Variable]) -> BTreeSet<usize> {
+/// Bounds of a coordinate do not count. An instance dimension stands for its samples.
+fn row_dimensions(
+    reader: &dyn Reader,
+    config: &DatasetConfig,
+    variables: &[&Variable],
+    sampling: Option<&ragged::Sampling>,
+) -> BTreeSet<usize> {
     let mut names: Vec<&str> = Vec::new();
     for partition in &config.partitioning {
         match partition {
@@ -79,12 +128,16 @@ fn row_dimensions(reader: &dyn Reader, config: &DatasetConfig, variables: &[&Var
             Partition::Column { .. } => {}
         }
     }
-    let core: BTreeSet<usize> =
-        variables.iter().filter(|v| names.contains(&v.name.as_str())).flat_map(|v| decoded_dimensions(reader, v)).copied().collect();
+    let sampled = |dimension: usize| match sampling {
+        Some(sampling) if sampling.instances.iter().any(|i| i.dimension == dimension) => sampling.dimension,
+        _ => dimension,
+    };
+    let own = |variable: &Variable| decoded_dimensions(reader, variable).iter().map(|&d| sampled(d)).collect::<Vec<usize>>();
+    let core: BTreeSet<usize> = variables.iter().filter(|v| names.contains(&v.name.as_str())).flat_map(|v| own(v)).collect();
     let bounds: Vec<&str> = variables.iter().flat_map(|v| [v.text("bounds"), v.text("climatology")]).flatten().collect();
     let mut rows = core.clone();
     for variable in variables.iter().filter(|v| in_schema(config, v) && !bounds.contains(&v.name.as_str())) {
-        let own = decoded_dimensions(reader, variable);
+        let own = own(variable);
         if own.iter().any(|d| core.contains(d)) {
             rows.extend(own);
         }

@@ -3,26 +3,33 @@
 mod added;
 mod cast;
 mod column;
+mod columns;
 mod convert;
 mod error;
 mod estimate;
+mod handler;
 mod layout;
 mod level;
+mod levels;
+mod notes;
 mod partition;
 mod python;
+mod ragged;
+mod rows;
 mod shape;
 mod source;
+mod spool;
 mod tile;
 mod time;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use crds::config::{DatasetConfig, Partition};
 use crds::wire::{Compat, Reason};
 
-use crate::read::{self, Reader};
+use crate::read::{self, Input, Reader};
+use layout::Layout;
 
 pub use error::FileError;
 
@@ -35,13 +42,46 @@ pub struct Conversion {
 }
 
 /// A finished object of the dataset.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct ConvertedObject {
     /// Relative to the dataset's folder: `<k>=<v>/…/<basename>-0.parquet`.
     pub key: String,
-    pub body: Bytes,
+    pub body: Input,
     pub rows: u64,
 }
+
+/// What the conversion of one file may use.
+#[derive(Clone, Copy, Debug)]
+pub struct Allowance {
+    pub bytes: u64,
+    pub threads: usize,
+}
+
+impl Allowance {
+    /// Everything at once, on one thread.
+    pub const UNBOUNDED: Self = Self { bytes: u64::MAX, threads: 1 };
+
+    /// Bytes of one object above which it goes to a scratch file.
+    fn object_bytes(self) -> u64 {
+        (self.bytes / 8).clamp(1 << 20, 64 << 20)
+    }
+}
+
+/// A source file's name: its whole key, of which the objects' names take the last part.
+#[derive(Clone, Copy, Debug)]
+pub struct FileName<'a> {
+    pub key: &'a str,
+}
+
+impl<'a> FileName<'a> {
+    #[must_use]
+    pub fn basename(self) -> &'a str {
+        self.key.rsplit('/').next().unwrap_or(self.key)
+    }
+}
+
+/// Takes each object as soon as it is complete.
+pub type Sink<'a> = dyn FnMut(ConvertedObject) -> Result<(), FileError> + 'a;
 
 /// What became of a file's rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,15 +96,22 @@ pub struct FileReport {
 
 /// A file whose header has been read.
 pub struct OpenFile {
-    reader: Box<dyn Reader + Send>,
-    bytes: usize,
+    content: Content,
+    /// Bytes of the file.
+    length: u64,
+    /// Those of them that are in memory.
+    in_memory: u64,
+}
+
+enum Content {
+    Variables(Box<dyn Reader + Send>),
 }
 
 impl OpenFile {
-    /// A file that something else has opened; `bytes` is what it takes in memory.
+    /// A file of this many bytes that something else has opened and holds.
     #[must_use]
-    pub fn new(reader: Box<dyn Reader + Send>, bytes: usize) -> Self {
-        Self { reader, bytes }
+    pub fn new(reader: Box<dyn Reader + Send>, length: u64) -> Self {
+        Self { content: Content::Variables(reader), length, in_memory: length }
     }
 }
 
@@ -76,44 +123,38 @@ impl Conversion {
         Self { config: Arc::clone(config), compat, current_year }
     }
 
+    fn is_fixed(&self) -> bool {
+        self.compat == Compat::Fixed
+    }
+
     /// Reads a file's header.
     ///
     /// # Errors
     /// When the content is no NetCDF file, or a broken one.
-    pub fn open(&self, bytes: Bytes) -> Result<OpenFile, FileError> {
-        let length = bytes.len();
-        Ok(OpenFile { reader: read::open(bytes)?, bytes: length })
+    pub fn open(&self, input: impl Into<Input>) -> Result<OpenFile, FileError> {
+        let input = input.into();
+        let (length, in_memory) = (input.len(), input.in_memory());
+        Ok(OpenFile { content: Content::Variables(read::open(input)?), length, in_memory })
     }
 
-    /// Memory the conversion of a file takes at most, its own bytes included.
-    ///
-    /// # Errors
-    /// When the header cannot be read.
-    pub fn memory_needed(&self, bytes: &Bytes) -> Result<u64, FileError> {
-        Ok(self.memory_of(&self.open(bytes.clone())?))
-    }
-
-    /// The same, of a file whose header has been read.
+    /// Memory the conversion of a file takes when all its rows are in memory at once, its own bytes
+    /// included. With less it goes through the file in parts.
     #[must_use]
-    pub fn memory_of(&self, file: &OpenFile) -> u64 {
-        estimate::bytes(file.reader.as_ref(), &self.config, self.compat).saturating_add(file.bytes as u64)
+    pub fn memory_of(&self, name: FileName, file: &OpenFile) -> u64 {
+        let Content::Variables(reader) = &file.content;
+        let layout = read::guarded(|| Layout::of(reader.as_ref(), &self.config, self.compat, name.key));
+        // A file without rows is found out by its conversion.
+        let rows = layout.ok().and_then(Result::ok).map_or(0, |layout| estimate::bytes(reader.as_ref(), &self.config, &layout));
+        rows.saturating_add(file.in_memory)
     }
 
-    /// Converts a file: each object goes to `sink` as soon as it is complete.
+    /// Converts a file.
     ///
     /// # Errors
     /// When the file gives no rows; its reason and message say why. Nothing of it may be published
     /// then, whatever the sink was given.
-    pub fn convert(&self, basename: &str, bytes: Bytes, sink: &mut dyn FnMut(ConvertedObject)) -> Result<FileReport, FileError> {
-        self.convert_open(basename, &self.open(bytes)?, sink)
-    }
-
-    /// The same, of a file whose header has been read.
-    ///
-    /// # Errors
-    /// As [`Conversion::convert`].
-    pub fn convert_open(&self, basename: &str, file: &OpenFile, sink: &mut dyn FnMut(ConvertedObject)) -> Result<FileReport, FileError> {
-        read::guarded(|| convert::run(self, basename, file.reader.as_ref(), sink)).unwrap_or_else(|panic| Err(FileError::GaveUp(panic)))
+    pub fn convert(&self, name: FileName, file: &OpenFile, allowance: Allowance, sink: &mut Sink) -> Result<FileReport, FileError> {
+        read::guarded(|| convert::run(self, name, file, allowance, sink)).unwrap_or_else(|panic| Err(FileError::GaveUp(panic)))
     }
 
     /// The item that makes the time slices: the last one, as the incumbent has it.

@@ -45,7 +45,7 @@ fn widen(values: &ArrayRef, name: &str) -> Result<ArrayRef, FileError> {
     cast::cast(values, &DataType::Float64).map_err(|error| FileError::CastFailed {
         column: name.to_owned(),
         to: DataType::Float64.to_string(),
-        detail: error.0,
+        detail: error.to_string(),
     })
 }
 

@@ -46,15 +46,44 @@ pub(super) fn as_times(array: &ArrayRef, variable: &str) -> Result<ArrayRef, Fil
             Ok(std::sync::Arc::new(times))
         }
         data_type if data_type.is_integer() => {
-            let wide = cast::cast(array, &DataType::Int64).map_err(|e| bad(&e.0))?;
-            cast::cast(&wide, &nanoseconds).map_err(|e| bad(&e.0))
+            let wide = cast::cast(array, &DataType::Int64).map_err(|e| bad(&e.to_string()))?;
+            cast::cast(&wide, &nanoseconds).map_err(|e| bad(&e.to_string()))
         }
         DataType::Utf8 | DataType::Binary => {
-            let text = cast::cast(array, &DataType::Utf8).map_err(|e| bad(&e.0))?;
-            cast::cast(&text, &nanoseconds).map_err(|e| bad(&format!("is text and no time: {}", e.0)))
+            let text = cast::cast(array, &DataType::Utf8).map_err(|e| bad(&e.to_string()))?;
+            cast::cast(&text, &nanoseconds).map_err(|e| bad(&format!("is text and no time: {e}")))
         }
         data_type => Err(bad(&format!("is {data_type} and no time"))),
     }
+}
+
+/// Times in nanoseconds without a zone. A zoned time counts as what its clock shows (spec 4.1).
+pub(super) fn wall_times(array: &ArrayRef, variable: &str) -> Result<ArrayRef, FileError> {
+    let bad = |detail: &str| FileError::BadTime(format!("variable {variable:?} {detail}"));
+    let offset = match array.data_type() {
+        DataType::Timestamp(_, Some(zone)) => zone_seconds(zone).ok_or_else(|| bad(&format!("has the time zone {zone:?}, which is no fixed offset")))?,
+        _ => 0,
+    };
+    let times = cast::cast(array, &DataType::Timestamp(TimeUnit::Nanosecond, None)).map_err(|e| bad(&e.to_string()))?;
+    if offset == 0 {
+        return Ok(times);
+    }
+    let shifted = times.as_primitive::<TimestampNanosecondType>().unary_opt::<_, TimestampNanosecondType>(|t| t.checked_add(offset * 1_000_000_000));
+    Ok(std::sync::Arc::new(shifted))
+}
+
+/// Seconds of `UTC` or `+hh:mm`.
+fn zone_seconds(zone: &str) -> Option<i64> {
+    if matches!(zone, "UTC" | "Z" | "utc") {
+        return Some(0);
+    }
+    let (sign, rest) = match zone.split_at_checked(1)? {
+        ("+", rest) => (1, rest),
+        ("-", rest) => (-1, rest),
+        _ => return None,
+    };
+    let (hours, minutes) = rest.split_once(':')?;
+    Some(sign * (hours.parse::<i64>().ok()? * 3_600 + minutes.parse::<i64>().ok()? * 60))
 }
 
 /// Gives every time its period; null, early and (Fixed) far future times are left out.

@@ -1,5 +1,7 @@
 //! A file made of values, without any container.
 
+use std::ops::Range;
+
 use converter::read::{Attribute, Dimension, ReadError, Reader, Values, Variable};
 
 #[derive(Clone, Default)]
@@ -61,7 +63,8 @@ impl Reader for Fake {
         &self.attributes
     }
 
-    fn read(&self, index: usize) -> Result<Values, ReadError> {
-        Ok(self.values[index].clone())
+    fn read_part(&self, index: usize, selection: &[Range<usize>]) -> Result<Values, ReadError> {
+        let lengths: Vec<usize> = self.variables[index].dimensions.iter().map(|&d| self.dimensions[d].length).collect();
+        Ok(self.values[index].clone().part(&lengths, selection))
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arrow_array::Array as _;
 use bytes::Bytes;
-use converter::table::{Conversion, ConvertedObject, FileError, FileReport};
+use converter::table::{Allowance, Conversion, ConvertedObject, FileError, FileName, FileReport, OpenFile};
 use crds::config::{DatasetConfig, load, validate};
 use crds::wire::Compat;
 
@@ -25,8 +25,29 @@ pub fn conversion(config: &Arc<DatasetConfig>, compat: Compat) -> Conversion {
 }
 
 pub fn convert(conversion: &Conversion, basename: &str, bytes: Vec<u8>) -> Result<(FileReport, Vec<ConvertedObject>), FileError> {
+    convert_with(conversion, basename, bytes, Allowance::UNBOUNDED)
+}
+
+pub fn convert_with(
+    conversion: &Conversion,
+    name: &str,
+    bytes: Vec<u8>,
+    allowance: Allowance,
+) -> Result<(FileReport, Vec<ConvertedObject>), FileError> {
+    converted(conversion, name, &conversion.open(Bytes::from(bytes))?, allowance)
+}
+
+pub fn converted(
+    conversion: &Conversion,
+    name: &str,
+    file: &OpenFile,
+    allowance: Allowance,
+) -> Result<(FileReport, Vec<ConvertedObject>), FileError> {
     let mut objects = Vec::new();
-    let report = conversion.convert(basename, Bytes::from(bytes), &mut |object| objects.push(object))?;
+    let report = conversion.convert(FileName { key: name }, file, allowance, &mut |object| {
+        objects.push(object);
+        Ok(())
+    })?;
     Ok((report, objects))
 }
 
@@ -36,7 +57,7 @@ pub fn publish(out: &Path, config: &DatasetConfig, objects: &[ConvertedObject]) 
     for object in objects {
         let path = folder.join(&object.key);
         std::fs::create_dir_all(path.parent().expect("a parent")).expect("the folder is made");
-        std::fs::write(path, &object.body).expect("the object is written");
+        std::fs::write(path, body(object)).expect("the object is written");
     }
     std::fs::create_dir_all(&folder).expect("the folder is made");
     std::fs::write(folder.join("_common_metadata"), converter::write::sidecar(config)).expect("the sidecar is written");
@@ -50,10 +71,22 @@ pub fn convert_fake(
     compat: Compat,
     file: &fake::Fake,
 ) -> Result<(FileReport, Vec<ConvertedObject>), FileError> {
-    let mut objects = Vec::new();
-    let open = converter::table::OpenFile::new(Box::new(file.clone()), 0);
-    let report = conversion(config, compat).convert_open("x.nc", &open, &mut |object| objects.push(object))?;
-    Ok((report, objects))
+    convert_fake_with(config, compat, file, Allowance::UNBOUNDED)
+}
+
+pub fn convert_fake_with(
+    config: &Arc<DatasetConfig>,
+    compat: Compat,
+    file: &fake::Fake,
+    allowance: Allowance,
+) -> Result<(FileReport, Vec<ConvertedObject>), FileError> {
+    let open = OpenFile::new(Box::new(file.clone()), 1 << 20);
+    converted(&conversion(config, compat), "x.nc", &open, allowance)
+}
+
+/// The bytes of an object.
+pub fn body(object: &ConvertedObject) -> Bytes {
+    object.body.read_at(0, usize::MAX).expect("the object's bytes")
 }
 
 /// The rows of an object as text, a line each: `name=value` in column order, null as `-`.
@@ -77,7 +110,7 @@ pub fn column(objects: &[ConvertedObject], name: &str) -> Vec<String> {
 }
 
 pub fn batches(object: &ConvertedObject) -> Vec<arrow_array::RecordBatch> {
-    let reader = parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(object.body.clone()).expect("a parquet object");
+    let reader = parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(body(object)).expect("a parquet object");
     reader.build().expect("a reader").map(|batch| batch.expect("rows")).collect()
 }
 

@@ -9,6 +9,7 @@ pub mod hash;
 pub mod keys;
 pub mod load;
 pub mod merge;
+pub mod mode;
 pub mod model;
 pub(crate) mod node;
 mod partitions;
@@ -23,6 +24,7 @@ pub use finding::{ConfigError, Finding, Validated};
 pub use hash::hashes;
 pub use load::{documents, load, load_with_parents, with_parent};
 pub use merge::merge;
+pub use mode::Mode;
 pub use model::{
     AddedVariable, ColumnType, DatasetConfig, Format, Partition, PartitionPeriod, Source, SourceOptions, SourcePath, VariableSchema,
 };

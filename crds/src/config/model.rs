@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::Mode;
+
 /// The form of the published dataset: the suffix of its folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -28,6 +30,8 @@ pub struct DatasetConfig {
     pub format: Format,
     pub metadata_uuid: Option<String>,
     pub handler_class: Option<String>,
+    /// How the files are read.
+    pub mode: Mode,
     /// The target schema: `schema` in config order, every `add_variables` entry set (an existing
     /// name keeps its place) or appended, `drop_variables` removed. Partition columns included.
     pub schema: Vec<VariableSchema>,

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::finding::Findings;
 use super::node::Node;
-use super::{ConfigError, DatasetConfig, Format, Validated, keys, partitions, paths, variables, zarr};
+use super::{ConfigError, DatasetConfig, Format, Validated, keys, mode, partitions, paths, variables, zarr};
 
 /// Checks a merged config. All problems are found in one pass, not only the first.
 pub fn validate(config: &Value) -> Result<Validated, ConfigError> {
@@ -31,7 +31,8 @@ pub fn validate(config: &Value) -> Result<Validated, ConfigError> {
     if config.get("metadata_uuid").is_none() {
         findings.warn("metadata_uuid", "missing; the dataset gets none (write null to say so)");
     }
-    let handler_class = handler(&root, &mut findings);
+    let handler_class = root.text_of("handler_class", &mut findings).map(str::to_owned);
+    let mode = mode::mode(&root, format, &mut findings);
     csv(&root, &mut findings);
     let global_attributes = global_attributes(&root, &mut findings);
     let run = paths::run_settings(&root, &mut findings);
@@ -46,6 +47,7 @@ pub fn validate(config: &Value) -> Result<Validated, ConfigError> {
             format,
             metadata_uuid,
             handler_class,
+            mode,
             schema: variables.schema,
             drop_variables: variables.dropped,
             add_variables: variables.added,
@@ -101,25 +103,6 @@ fn format(root: &Node<'_>, findings: &mut Findings) -> Option<Format> {
             None
         }
     }
-}
-
-/// The generic handlers need no name; the others are modes of a later version.
-fn handler(root: &Node<'_>, findings: &mut Findings) -> Option<String> {
-    const GENERIC: &[&str] = &[
-        "GenericHandler",
-        "GenericParquetHandler",
-        "GenericParquetHandler.GenericHandler",
-        "GenericZarrHandler",
-        "GenericZarrHandler.GenericHandler",
-    ];
-    let name = root.text_of("handler_class", findings).filter(|name| !name.is_empty())?;
-    if !GENERIC.contains(&name) {
-        findings.unsupported(
-            "handler_class",
-            format!("`{}` is not supported by this version; remove it to use the generic handler, if that reads these files", shown(name)),
-        );
-    }
-    Some(name.to_owned())
 }
 
 fn csv(root: &Node<'_>, findings: &mut Findings) {

@@ -61,6 +61,10 @@ reasons! {
     EmptyPartitionColumn: Structural,
     /// A column that cannot take the schema's type.
     CastFailed: Structural,
+    /// Counts or indices of a ragged array that do not fit its samples.
+    RaggedMismatch: Structural,
+    /// A source chunk larger than half the memory budget.
+    ChunkTooLarge: Structural,
     /// The file needs more memory than the budget allows.
     MemoryBudgetExceeded: Structural,
     /// A key that no client library can hold.

@@ -18,15 +18,30 @@ pub(super) use format::scalar_text;
 
 /// Why a cast fails: the first value that cannot be held, or the pair of types.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct CastError(pub(super) String);
+pub(super) struct CastError {
+    detail: String,
+    /// The value's position in the array.
+    index: Option<usize>,
+}
 
 impl CastError {
     fn value(value: impl std::fmt::Display, index: usize) -> Self {
-        Self(format!("value {value} (number {index})"))
+        Self { detail: format!("value {value}"), index: Some(index) }
     }
 
     fn types(from: &DataType, to: &DataType) -> Self {
-        Self(format!("{from} never becomes {to}"))
+        Self { detail: format!("{from} never becomes {to}"), index: None }
+    }
+
+    /// What is said of it; the array begins at value `first` of its column.
+    pub(super) fn text(&self, first: usize) -> String {
+        self.index.map_or_else(|| self.detail.clone(), |index| format!("{} (number {})", self.detail, first + index))
+    }
+}
+
+impl std::fmt::Display for CastError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text(0))
     }
 }
 
