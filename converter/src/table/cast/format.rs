@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     Date32Type, DurationNanosecondType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, Time32MillisecondType,
-    Time64MicrosecondType, TimestampMillisecondType, TimestampNanosecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    Time64MicrosecondType, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, ArrayRef, StringArray};
 use arrow_schema::{DataType, TimeUnit};
@@ -54,8 +54,16 @@ pub(in crate::table) fn scalar_text(array: &dyn Array, index: usize) -> Option<S
         DataType::Boolean => array.as_boolean().value(index).to_string(),
         DataType::Utf8 => array.as_string::<i32>().value(index).to_owned(),
         DataType::Binary => String::from_utf8_lossy(array.as_binary::<i32>().value(index)).into_owned(),
-        DataType::Timestamp(TimeUnit::Millisecond, _) => timestamp_text(value!(TimestampMillisecondType), 1_000),
-        DataType::Timestamp(_, _) => timestamp_text(value!(TimestampNanosecondType), 1_000_000_000),
+        DataType::Timestamp(unit, zone) => {
+            let text = match unit {
+                TimeUnit::Second => timestamp_text(value!(TimestampSecondType), 1),
+                TimeUnit::Millisecond => timestamp_text(value!(TimestampMillisecondType), 1_000),
+                TimeUnit::Microsecond => timestamp_text(value!(TimestampMicrosecondType), 1_000_000),
+                TimeUnit::Nanosecond => timestamp_text(value!(TimestampNanosecondType), 1_000_000_000),
+            };
+            // The instant in UTC, whatever the zone.
+            text + if zone.is_some() { "Z" } else { "" }
+        }
         DataType::Duration(_) => value!(DurationNanosecondType).to_string(),
         DataType::Date32 => date_text(i64::from(value!(Date32Type))),
         DataType::Time32(_) => clock_text(i64::from(value!(Time32MillisecondType)).rem_euclid(86_400_000) / 1_000),
@@ -92,8 +100,10 @@ fn clock_text(seconds: i64) -> String {
 fn timestamp_text(value: i64, per_second: i64) -> String {
     let (seconds, fraction) = (value.div_euclid(per_second), value.rem_euclid(per_second));
     let mut text = format!("{} {}", date_text(seconds.div_euclid(86_400)), clock_text(seconds.rem_euclid(86_400)));
-    let digits = if per_second == 1_000 { 3 } else { 9 };
-    let _ = write!(text, ".{fraction:0digits$}"); // a String takes all
+    let digits = per_second.ilog10() as usize;
+    if digits > 0 {
+        let _ = write!(text, ".{fraction:0digits$}"); // a String takes all
+    }
     text
 }
 

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use arrow_array::{
-    Array, ArrayRef, BinaryArray, BooleanArray, DurationNanosecondArray, Float32Array, Float64Array, Int8Array, Int16Array, Int32Array,
-    Int64Array, NullArray, StringArray, TimestampNanosecondArray, UInt16Array, UInt32Array, UInt64Array,
+    Array, ArrayRef, BinaryArray, BooleanArray, Date32Array, DurationNanosecondArray, Float32Array, Float64Array, Int8Array, Int16Array, Int32Array,
+    Int64Array, NullArray, StringArray, TimestampMicrosecondArray, TimestampMillisecondArray, TimestampNanosecondArray,
+    TimestampSecondArray, UInt16Array, UInt32Array, UInt64Array,
 };
 use arrow_schema::{DataType, Field, TimeUnit};
 
@@ -190,6 +191,23 @@ fn times_are_rescaled_without_loss() {
     fails(ns(vec![1]), &TIME32);
     gives(ns(vec![1_000_001_000]), &TIME64, "00:00:01.000001");
     fails(ns(vec![1]), &TIME64);
+}
+
+#[test]
+fn times_of_other_units_and_zones_keep_their_instant() {
+    let us = |zone: Option<&str>| TimestampMicrosecondArray::from(vec![Some(1_500_000_000_123_456), None]).with_timezone_opt(zone);
+    gives(us(None), &NS, "2017-07-14 02:40:00.123456000|null");
+    gives(us(Some("+10:00")), &NS, "2017-07-14 02:40:00.123456000|null");
+    gives(us(None), &DataType::Utf8, "2017-07-14 02:40:00.123456|null");
+    fails(us(None), &MS);
+    gives(TimestampSecondArray::from(vec![-1]), &DataType::Utf8, "1969-12-31 23:59:59");
+    gives(TimestampSecondArray::from(vec![-1]), &MS, "1969-12-31 23:59:59.000");
+    gives(TimestampMillisecondArray::from(vec![1_500]), &MS, "1970-01-01 00:00:01.500");
+    gives(TimestampNanosecondArray::from(vec![1]).with_timezone("UTC"), &NS, "1970-01-01 00:00:00.000000001");
+    gives(TimestampNanosecondArray::from(vec![1]).with_timezone("UTC"), &DataType::Utf8, "1970-01-01 00:00:00.000000001Z");
+    gives(Date32Array::from(vec![1, -1]), &NS, "1970-01-02 00:00:00.000000000|1969-12-31 00:00:00.000000000");
+    gives(Date32Array::from(vec![1]), &MS, "1970-01-02 00:00:00.000");
+    gives(Date32Array::from(vec![1]), &DataType::Utf8, "1970-01-02");
 }
 
 #[test]

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Date32Type, DurationNanosecondType, Int32Type, Int64Type, Time32MillisecondType, Time64MicrosecondType, TimestampMillisecondType,
-    TimestampNanosecondType,
+    ArrowTimestampType, Date32Type, DurationNanosecondType, Int32Type, Int64Type, Time32MillisecondType, Time64MicrosecondType, TimestampMicrosecondType,
+    TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
 };
 use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, PrimitiveArray};
 use arrow_schema::{DataType, TimeUnit};
@@ -19,7 +19,21 @@ const NS_PER_DAY: i64 = 86_400_000_000_000;
 
 /// None when the pair of types has no cast.
 pub(super) fn cast(array: &ArrayRef, to: &DataType) -> Option<Result<ArrayRef, CastError>> {
+    if let (DataType::Timestamp(unit, zone), true) = (array.data_type(), array.data_type() != &NS) {
+        // A table's own times: brought to nanoseconds first, the instant kept.
+        return Some(match (to, unit) {
+            (DataType::Timestamp(TimeUnit::Millisecond, None), TimeUnit::Millisecond) => Ok(relabelled::<TimestampMillisecondType>(array)),
+            (to, _) => to_nanoseconds(array, *unit).and_then(|ns| if *to == NS { Ok(ns) } else { super::cast(&ns, to) }),
+        })
+        .filter(|_| zone.is_none() || to != &DataType::Int64);
+    }
     Some(match (array.data_type(), to) {
+        (DataType::Date32, to) if *to == NS => {
+            convert::<Date32Type, TimestampNanosecondType>(array, |days| i64::from(days).checked_mul(NS_PER_DAY))
+        }
+        (DataType::Date32, to) if *to == MS => {
+            convert::<Date32Type, TimestampMillisecondType>(array, |days| i64::from(days).checked_mul(NS_PER_DAY / 1_000_000))
+        }
         // An integer is reinterpreted in the unit of the target.
         (DataType::Int64, to) if *to == NS => convert::<Int64Type, TimestampNanosecondType>(array, Some),
         (DataType::Int64, to) if *to == MS => convert::<Int64Type, TimestampMillisecondType>(array, Some),
@@ -44,6 +58,21 @@ pub(super) fn cast(array: &ArrayRef, to: &DataType) -> Option<Result<ArrayRef, C
         }
         _ => return None,
     })
+}
+
+/// Times of any unit and zone as naive nanoseconds of the same instant.
+fn to_nanoseconds(array: &ArrayRef, unit: TimeUnit) -> Result<ArrayRef, CastError> {
+    match unit {
+        TimeUnit::Second => convert::<TimestampSecondType, TimestampNanosecondType>(array, |v| v.checked_mul(1_000_000_000)),
+        TimeUnit::Millisecond => convert::<TimestampMillisecondType, TimestampNanosecondType>(array, |v| v.checked_mul(1_000_000)),
+        TimeUnit::Microsecond => convert::<TimestampMicrosecondType, TimestampNanosecondType>(array, |v| v.checked_mul(1_000)),
+        TimeUnit::Nanosecond => Ok(relabelled::<TimestampNanosecondType>(array)),
+    }
+}
+
+/// The same numbers without a zone.
+fn relabelled<T: ArrowTimestampType>(array: &ArrayRef) -> ArrayRef {
+    Arc::new(array.as_primitive::<T>().clone().with_timezone_opt(None::<Arc<str>>))
 }
 
 fn whole(value: i64, unit: i64) -> Option<i64> {
