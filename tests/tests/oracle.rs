@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
-use converter::read::{self, Kind, Reader, Values};
+use converter::read::{self, Input, Kind, Reader, Values};
 use converter::table::{Allowance, Conversion, FileName};
 use crds::config::{DatasetConfig, load, validate};
 use crds::wire::Compat;
@@ -29,11 +29,45 @@ fn real_files() -> Vec<PathBuf> {
 }
 
 fn open(path: &Path) -> Result<Box<dyn Reader + Send>> {
-    Ok(read::open(std::fs::read(path)?.into())?)
+    Ok(read::open(Bytes::from(std::fs::read(path)?))?)
+}
+
+/// A part of a file is that part of the whole, from memory and by ranges.
+fn compare_parts(path: &Path) -> Result<()> {
+    let whole = open(path)?;
+    let file = std::fs::File::open(path)?;
+    let length = file.metadata()?.len();
+    let ranged = read::open(Input::File { file: Arc::new(file), length })?;
+    for (index, variable) in whole.variables().iter().enumerate() {
+        let lengths: Vec<usize> = variable.dimensions.iter().map(|&d| whole.dimensions()[d].length).collect();
+        let all = whole.read(index)?;
+        anyhow::ensure!(same_bits(&all, &ranged.read(index)?), "{}: {} differs by ranges", path.display(), variable.name);
+        // The middle third, and the last value of each dimension.
+        let middle: Vec<_> = lengths.iter().map(|&n| n / 3..n - n / 3).collect();
+        let last: Vec<_> = lengths.iter().map(|&n| n.saturating_sub(1)..n).collect();
+        for part in [middle, last] {
+            let expected = all.clone().part(&lengths, &part);
+            for reader in [&whole, &ranged] {
+                let got = reader.read_part(index, &part).with_context(|| format!("{}: {} {part:?}", path.display(), variable.name))?;
+                anyhow::ensure!(same_bits(&got, &expected), "{}: {} in {part:?}", path.display(), variable.name);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// NaN equals NaN.
+fn same_bits(a: &Values, b: &Values) -> bool {
+    match (a, b) {
+        (Values::F32(a), Values::F32(b)) => a.iter().map(|v| v.to_bits()).eq(b.iter().map(|v| v.to_bits())),
+        (Values::F64(a), Values::F64(b)) => a.iter().map(|v| v.to_bits()).eq(b.iter().map(|v| v.to_bits())),
+        (a, b) => a == b,
+    }
 }
 
 /// Compares one file, and says how many variables it has.
 fn compare(path: &Path) -> Result<usize> {
+    compare_parts(path)?;
     let reader = open(path)?;
     let file = netcdf::open(path)?;
     let oracle: Vec<netcdf::Variable> = file.variables().collect();

@@ -98,17 +98,6 @@ impl Store {
         self.get_with(key, GetOptions { if_match: Some(condition), ..GetOptions::default() }).await
     }
 
-    /// The whole object at this version.
-    pub async fn fetch(&self, key: &str, etag: &str, _in_memory_up_to: u64) -> Result<crate::read::Input, StoreError> {
-        Ok(self.get_if(key, etag).await?.into())
-    }
-
-    /// Writes the object.
-    pub async fn put_body(&self, key: &str, body: crate::read::Input) -> Result<Head, StoreError> {
-        let bytes = body.read_at(0, usize::MAX);
-        self.put(key, bytes.map_err(|e| self.error("PutObject", key, StoreErrorKind::Unavailable, e.to_string()))?).await
-    }
-
     /// The library's own ETag of a file, which names the inode too.
     async fn full_etag(&self, key: &str, etag: &str) -> Result<String, StoreError> {
         let path = self.path("GetObject", key)?;
