@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use crds::wire::{Digest, Document, ExitCode, Plan, Report};
+use crds::wire::{Digest, Document, ExitCode, Plan, Report, Requests};
 
 use super::args::RunArgs;
 use super::document::Described;
@@ -69,6 +69,10 @@ fn followed(before: Report, mut last: Report) -> Report {
     last.bytes_written += before.bytes_written;
     last.objects += before.objects;
     last.seconds += before.seconds;
+    if let (Some(all), Some(before)) = (&mut last.requests, before.requests) {
+        all.source += before.source;
+        all.destination += before.destination;
+    }
     for (reason, rows) in before.rows_left_out {
         *last.rows_left_out.entry(reason).or_default() += rows;
     }
@@ -92,7 +96,7 @@ async fn one(args: &RunArgs, document: Document, limits: Limits, secrets: &Secre
         if !args.quiet {
             summary::print_plan(&context, &plan);
         }
-        return Ok((summary::planned_report(&plan), 0));
+        return Ok((Report { requests: Some(requests(&context)), ..summary::planned_report(&plan) }, 0));
     }
     for index in 0..plan.batches {
         convert(&context, &plan, index).await?;
@@ -100,12 +104,18 @@ async fn one(args: &RunArgs, document: Document, limits: Limits, secrets: &Secre
     progress.committing();
     let digest = commit(&context, &plan).await?;
     progress.finish();
-    let report = read_report(&context, &plan).await?;
+    let mut report = read_report(&context, &plan).await?;
+    report.requests = Some(requests(&context));
     if !args.quiet {
         summary::print(&context, &plan, &report, started.elapsed());
     }
     let pending = if let Digest::Commit { files, .. } = digest { files.pending } else { 0 };
     Ok((report, pending))
+}
+
+/// What the run has asked of both sides.
+fn requests(context: &Context) -> Requests {
+    Requests { source: context.source.requests(), destination: context.destination.meter().used().requests }
 }
 
 async fn read_report(context: &Context, plan: &Plan) -> Result<Report, StageError> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crds::wire::{FileCounts, Plan, Report};
+use crds::wire::{FileCounts, Plan, Report, RequestCounts};
 
 use super::progress::size;
 use crate::context::Context;
@@ -31,6 +31,10 @@ pub(super) fn print(context: &Context, plan: &Plan, report: &Report, elapsed: Du
     lines.push(("objects".to_owned(), report.objects.to_string()));
     lines.push(("read".to_owned(), size(report.bytes_read)));
     lines.push(("written".to_owned(), size(report.bytes_written)));
+    if let Some(requests) = report.requests {
+        lines.push(("requests, source".to_owned(), told(requests.source)));
+        lines.push(("requests, destination".to_owned(), told(requests.destination)));
+    }
     lines.push(("seconds".to_owned(), format!("{:.2}", elapsed.as_secs_f64())));
     let width = lines.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
     println!("{}", context.destination.url().of(&context.folder()));
@@ -38,6 +42,21 @@ pub(super) fn print(context: &Context, plan: &Plan, report: &Report, elapsed: Du
         println!("  {name:width$}  {value}");
     }
     println!("  {:width$}  {}", "files", context.destination.url().of(&context.layout.files_csv(&plan.run)));
+}
+
+/// What a store was asked, the kinds that occurred.
+fn told(counts: RequestCounts) -> String {
+    let kinds = [
+        ("GET", counts.get),
+        ("PUT", counts.put),
+        ("multipart", counts.multipart),
+        ("copy", counts.copy),
+        ("DELETE", counts.delete),
+        ("LIST", counts.list),
+        ("HEAD", counts.head),
+    ];
+    let asked: Vec<String> = kinds.iter().filter(|(_, count)| *count > 0).map(|(kind, count)| format!("{count} {kind}")).collect();
+    if asked.is_empty() { "none".to_owned() } else { asked.join(", ") }
 }
 
 pub(super) fn print_plan(context: &Context, plan: &Plan) {
@@ -77,6 +96,7 @@ pub(super) fn planned_report(plan: &Plan) -> Report {
         bytes_written: 0,
         objects: 0,
         seconds: 0.0,
+        requests: None,
         errors: Vec::new(),
         file_results: Vec::new(),
         file_results_omitted: 0,

@@ -9,11 +9,11 @@ use crate::context::Context;
 use crate::error::StageError;
 use crate::failpoint::FailPoint;
 use crate::ledger::{Heads, push_line, read_lines};
-use crate::store::Store;
+use crate::store::{DELETE_GROUP, Store};
 
 const AT_ONCE: usize = 16;
-/// Effects between two looks at the heads.
-const BETWEEN_LOOKS: usize = 128;
+/// Copies between two looks at the heads. Deletions are looked at before each request.
+const BETWEEN_LOOKS: usize = 1_000;
 /// Lines in one object of effects: about 20 MB.
 const PART_LINES: u64 = 40_000;
 
@@ -81,16 +81,10 @@ pub async fn apply(context: &Context, head: &Head) -> Result<BTreeMap<String, St
     }
     for part in &pending.deletions {
         let objects: Vec<PublishedObject> = read_lines(store, &part.key).await?;
-        for chunk in objects.chunks(BETWEEN_LOOKS) {
+        for chunk in objects.chunks(DELETE_GROUP) {
             still_current(context, head).await?;
-            futures::stream::iter(chunk)
-                .map(|object| async move {
-                    delete(store, object).await?;
-                    context.fail.pass(FailPoint::CommitDeleted).await
-                })
-                .buffer_unordered(AT_ONCE)
-                .try_collect::<()>()
-                .await?;
+            delete(context, chunk).await?;
+            context.fail.pass(FailPoint::CommitDeleted).await?;
         }
     }
     if let Some(copy) = &pending.sidecar {
@@ -110,11 +104,12 @@ async fn still_current(context: &Context, head: &Head) -> Result<(), StageError>
     Ok(())
 }
 
-/// Deletes a superseded object, unless somebody else has put another one in its place.
-async fn delete(store: &Store, object: &PublishedObject) -> Result<(), StageError> {
-    let deleted = store.delete_if(&object.key, &object.etag).await?;
-    if !deleted && store.head(&object.key).await?.is_some() {
-        tracing::warn!(key = object.key, "superseded, but not the object that was published: left alone, nobody owns it now");
+/// Deletes superseded objects, unless somebody else has put others in their places.
+async fn delete(context: &Context, objects: &[PublishedObject]) -> Result<(), StageError> {
+    let objects: Vec<(&str, &str)> = objects.iter().map(|object| (object.key.as_str(), object.etag.as_str())).collect();
+    let probe = format!("{}-delete", context.layout.probe(&context.nonce));
+    for key in context.destination.delete_recorded(&objects, &probe).await? {
+        tracing::warn!(key, "superseded, but not the object that was published: left alone, nobody owns it now");
     }
     Ok(())
 }
@@ -122,12 +117,13 @@ async fn delete(store: &Store, object: &PublishedObject) -> Result<(), StageErro
 /// Puts one staged object in its place. A staged object that is gone was published before: by an
 /// earlier try of this very commit, or by the one that overtook it.
 async fn publish(store: &Store, copy: &Copy) -> Result<Option<(String, String)>, StageError> {
-    let head = match store.publish(&copy.from, &copy.to).await? {
-        Some(head) => head,
-        None => store
-            .head(&copy.to)
-            .await?
-            .ok_or_else(|| StageError::corrupt(&copy.from, format!("the staged object is gone, and nothing stands at {}", copy.to)))?,
+    let etag = match store.publish(&copy.from, &copy.to).await? {
+        Some(etag) => etag,
+        None => {
+            let there = store.head(&copy.to).await?;
+            let gone = || StageError::corrupt(&copy.from, format!("the staged object is gone, and nothing stands at {}", copy.to));
+            there.ok_or_else(gone)?.etag
+        }
     };
-    Ok((head.etag != copy.etag).then(|| (copy.to.clone(), head.etag)))
+    Ok((etag != copy.etag).then(|| (copy.to.clone(), etag)))
 }

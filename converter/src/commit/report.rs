@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufWriter, Write};
+use std::sync::Arc;
 
 use crds::wire::{Digest, ErrorGroup, FileCounts, FileRecord, LedgerRecord, Outcome, Plan, Reason, Report, Totals};
 use jiff::Timestamp;
@@ -10,6 +11,7 @@ use tempfile::NamedTempFile;
 use crate::context::Context;
 use crate::error::StageError;
 use crate::failpoint::FailPoint;
+use crate::store::Body;
 
 /// File results that stand in `report.json` itself; `files.csv` has them all.
 const MOST_RESULTS: usize = 100_000;
@@ -163,7 +165,10 @@ fn field(text: &str) -> String {
 /// Writes `files.csv` and `report.json`; returns the URL of the latter.
 pub(super) async fn write(context: &Context, plan: &Plan, counts: &FileCounts, story: &mut Story) -> Result<String, StageError> {
     story.csv.flush().map_err(scratch)?;
-    context.destination.upload(&context.layout.files_csv(&plan.run), story.csv.get_ref().path()).await?;
+    let lines = story.csv.get_ref().as_file().try_clone().map_err(scratch)?;
+    let length = lines.metadata().map_err(scratch)?.len();
+    let body = Body::Scratch { file: Arc::new(lines), offset: 0, length };
+    context.destination.put_body(&context.layout.files_csv(&plan.run), body).await?;
     context.fail.pass(FailPoint::CommitFiles).await?;
     let report = Report {
         dataset: context.document.dataset_name.clone(),
@@ -176,6 +181,7 @@ pub(super) async fn write(context: &Context, plan: &Plan, counts: &FileCounts, s
         bytes_written: story.bytes_written,
         objects: story.objects,
         seconds: seconds_since(plan.started),
+        requests: None,
         errors: story.groups(),
         file_results: std::mem::take(&mut story.results),
         file_results_omitted: story.results_omitted,

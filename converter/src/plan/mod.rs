@@ -31,7 +31,9 @@ pub async fn plan(context: &Context) -> Result<Plan, StageError> {
     context.fail.pass(FailPoint::PlanProbed).await?;
 
     let head = Heads::new(&context.destination, &context.layout).current().await?;
-    let admission = admit(head.as_ref(), &context.document, has_content(context).await?)?;
+    // Only where no ledger says whose it is.
+    let foreign = head.is_none() && context.destination.has_any(&format!("{}/", context.folder())).await?;
+    let admission = admit(head.as_ref(), &context.document, foreign)?;
     let survey = survey(context, head.as_ref(), &admission).await?;
     write_plan(context, head.as_ref(), survey, admission == Admission::Relayout).await
 }
@@ -79,12 +81,6 @@ async fn probe_conditional_put(context: &Context) -> Result<(), StageError> {
         Created::Lost(_) => Ok(()),
         Created::Won => Err(refuse(&blank).into()),
     }
-}
-
-/// Whether anything stands in the dataset's folder.
-async fn has_content(context: &Context) -> Result<bool, StageError> {
-    let mut listing = context.destination.list(&format!("{}/", context.folder()));
-    Ok(listing.try_next().await?.is_some())
 }
 
 /// Merges listing and ledger, both in key order, and gives every file its class.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crds::config::DatasetConfig;
-use crds::wire::Document;
+use crds::wire::{Document, RequestCounts};
 use fancy_regex::Regex;
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
@@ -144,6 +144,16 @@ impl Source {
             key: key.to_owned(),
             message: "its bucket is not among the sources".to_owned(),
         })
+    }
+
+    /// What all sources were asked so far.
+    #[must_use]
+    pub fn requests(&self) -> RequestCounts {
+        let mut all = RequestCounts::default();
+        for store in self.stores.values() {
+            all += store.meter().used().requests;
+        }
+        all
     }
 
     /// Bytes read from all sources so far.

@@ -129,6 +129,18 @@ impl StoreError {
             _ => StoreErrorKind::Unavailable,
         }
     }
+    /// Sorts an error of the file system into a kind.
+    #[must_use]
+    pub fn kind_of_io(error: &std::io::Error) -> StoreErrorKind {
+        use std::io::ErrorKind as E;
+        match error.kind() {
+            E::PermissionDenied => StoreErrorKind::Denied,
+            E::NotFound | E::NotADirectory => StoreErrorKind::NotFound,
+            E::StorageFull | E::QuotaExceeded => StoreErrorKind::DiskFull,
+            E::InvalidFilename => StoreErrorKind::HostileKey,
+            _ => StoreErrorKind::Unavailable,
+        }
+    }
 }
 
 /// The messages of an error and its sources, each said once. Of a server's refusal only its status,

@@ -1,61 +1,121 @@
-//! Walks a folder as S3 would list it: files only, in the byte order of their keys.
+//! A folder as S3 would show it: files only, in the byte order of their keys, read at a version.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File, Metadata};
+use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+
+use bytes::Bytes;
+use jiff::Timestamp;
 
 use super::list::shown;
 use super::{Side, Url};
+use crate::read::Input;
 
-/// A file's name as a key.
+/// A file of a folder.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Name {
+pub(super) struct Entry {
     pub key: String,
     /// Not valid UTF-8: `key` only shows it.
     pub garbled: bool,
+    pub version: Version,
 }
 
-/// All files whose key starts with `prefix`.
-pub(super) fn walk(side: Side, url: &Url, prefix: &str) -> io::Result<Vec<Name>> {
-    let Url::Folder { root, .. } = url else { return Ok(Vec::new()) };
+/// What tells a file's content from another's.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Version {
+    /// Time and size, as the client library writes them; without its inode: a folder that was moved or
+    /// restored has other inodes, and is the same.
+    pub etag: String,
+    pub bytes: u64,
+    pub modified: Timestamp,
+}
+
+impl Version {
+    fn of(metadata: &Metadata) -> Self {
+        let modified = metadata.modified().ok();
+        let since = modified.and_then(|modified| modified.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+        Self {
+            etag: format!("{:x}-{:x}", since.as_micros(), metadata.len()),
+            bytes: metadata.len(),
+            modified: modified.and_then(|modified| Timestamp::try_from(modified).ok()).unwrap_or_default(),
+        }
+    }
+}
+
+/// All files whose key starts with `prefix` (or one of them), and how many folders were read.
+pub(super) fn walk(side: Side, url: &Url, prefix: &str, first_only: bool) -> io::Result<(Vec<Entry>, u64)> {
+    let Url::Folder { root, .. } = url else { return Ok((Vec::new(), 0)) };
     // Only whole folders can be walked: start at the last one the prefix names.
     let folder = prefix.rsplit_once('/').map_or("", |(folder, _)| folder);
-    let mut found = Vec::new();
-    let mut folders: Vec<(PathBuf, Name)> = vec![(root.join(folder), Name { key: folder.to_owned(), garbled: false })];
-    while let Some((path, at)) = folders.pop() {
-        for (path, name) in entries(&path, &at)? {
-            if path.is_dir() {
-                folders.push((path, name));
-            } else if name.key.starts_with(prefix) && !(side == Side::Destination && half_written(&name.key)) {
-                found.push(name);
+    let (mut found, mut read) = (Vec::new(), 0);
+    let mut folders: Vec<(PathBuf, String, bool)> = vec![(root.join(folder), folder.to_owned(), false)];
+    while let Some((path, at, garbled)) = folders.pop() {
+        read += 1;
+        let entries = match fs::read_dir(&path) {
+            Err(source) if source.kind() == io::ErrorKind::NotFound => continue,
+            other => other?,
+        };
+        for entry in entries {
+            let entry = entry?;
+            let path = entry.path();
+            let (name, odd) = shown(entry.file_name().as_bytes());
+            let (key, garbled) = (if at.is_empty() { name } else { format!("{at}/{name}") }, garbled || odd);
+            let metadata = match fs::metadata(&path) {
+                // It went away meanwhile, or is a link that leads nowhere.
+                Err(source) if source.kind() == io::ErrorKind::NotFound => continue,
+                other => other?,
+            };
+            if metadata.is_dir() {
+                folders.push((path, key, garbled));
+            } else if key.starts_with(prefix) && !(side == Side::Destination && half_written(&key)) {
+                found.push(Entry { key, garbled, version: Version::of(&metadata) });
+                if first_only {
+                    return Ok((found, read));
+                }
             }
         }
     }
     found.sort();
-    Ok(found)
-}
-
-fn entries(path: &Path, at: &Name) -> io::Result<Vec<(PathBuf, Name)>> {
-    let entries = match fs::read_dir(path) {
-        Err(source) if source.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        other => other?,
-    };
-    entries
-        .map(|entry| {
-            let entry = entry?;
-            let file_name = entry.file_name();
-            let (file_name, odd) = shown(file_name.as_bytes());
-            let garbled = at.garbled || odd;
-            let key = if at.key.is_empty() { file_name } else { format!("{}/{file_name}", at.key) };
-            Ok((entry.path(), Name { key, garbled }))
-        })
-        .collect()
+    Ok((found, read))
 }
 
 /// The client library writes `name#1` and renames it.
-fn half_written(key: &str) -> bool {
+pub(super) fn half_written(key: &str) -> bool {
     key.rsplit_once('#').is_some_and(|(_, number)| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// The version of a file now; none when there is no such file.
+pub(super) fn version(path: &Path) -> io::Result<Option<Version>> {
+    match fs::metadata(path) {
+        Ok(metadata) => Ok((!metadata.is_dir()).then(|| Version::of(&metadata))),
+        Err(source) if matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(source) => Err(source),
+    }
+}
+
+/// A file at one version: its bytes, or, if they are more than `in_memory_up_to`, the open file
+/// itself. None when it is another version now.
+pub(super) fn read(path: &Path, etag: &str, in_memory_up_to: u64) -> io::Result<Option<Input>> {
+    if !fs::metadata(path)?.is_file() {
+        // A pipe would be waited for.
+        return Err(io::Error::new(io::ErrorKind::NotFound, "it is not a file"));
+    }
+    let mut file = File::open(path)?;
+    let before = Version::of(&file.metadata()?);
+    if before.etag != etag {
+        return Ok(None);
+    }
+    if before.bytes > in_memory_up_to {
+        return Ok(Some(Input::File { file: Arc::new(file), length: before.bytes }));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(before.bytes).unwrap_or_default());
+    // One byte more shows that it has grown.
+    (&mut file).take(before.bytes + 1).read_to_end(&mut bytes)?;
+    let same = bytes.len() as u64 == before.bytes && Version::of(&file.metadata()?) == before;
+    Ok(same.then(|| Input::Memory(Bytes::from(bytes))))
 }
 
 #[cfg(test)]
@@ -70,12 +130,30 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, b"x").unwrap();
         }
+        std::os::unix::fs::symlink("nowhere", dir.path().join("broken.nc")).unwrap();
         let url = Url::parse(&dir.path().display().to_string()).unwrap();
-        let keys = |side, prefix: &str| walk(side, &url, prefix).unwrap().into_iter().map(|name| name.key).collect::<Vec<_>>();
+        let keys = |side, prefix: &str| {
+            let (entries, _) = walk(side, &url, prefix, false).unwrap();
+            entries.into_iter().map(|entry| entry.key).collect::<Vec<_>>()
+        };
         assert_eq!(keys(Side::Source, ""), ["a-b.nc", "a/b.nc", "a/c/d.nc", "ab.nc", "b.nc#1"]);
         assert_eq!(keys(Side::Destination, "b"), Vec::<String>::new());
         assert_eq!(keys(Side::Source, "a/"), ["a/b.nc", "a/c/d.nc"]);
         assert_eq!(keys(Side::Source, "a"), ["a-b.nc", "a/b.nc", "a/c/d.nc", "ab.nc"]);
         assert_eq!(keys(Side::Source, "missing/"), Vec::<String>::new());
+        assert_eq!(walk(Side::Source, &url, "a/", true).unwrap().0.len(), 1);
+    }
+
+    #[test]
+    fn a_file_is_read_at_its_version_only() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x");
+        assert_eq!(version(&path).unwrap(), None);
+        fs::write(&path, b"seven b").unwrap();
+        let etag = version(&path).unwrap().unwrap().etag;
+        assert!(matches!(read(&path, &etag, 7).unwrap(), Some(Input::Memory(bytes)) if bytes == "seven b"));
+        assert!(matches!(read(&path, &etag, 6).unwrap(), Some(Input::File { length: 7, .. })));
+        assert!(read(&path, "0-7", 7).unwrap().is_none());
+        assert_eq!(read(dir.path(), &etag, 7).unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 }

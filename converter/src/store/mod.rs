@@ -1,30 +1,37 @@
 //! One side's objects: an S3 bucket prefix or a folder, behind the handful of operations the
 //! protocol needs. Keys are relative to the store's root and use `/`.
 
+mod answers;
+mod bucket;
+mod delete;
 mod error;
+mod fetch;
 mod folder;
 mod keys;
 mod list;
 mod meter;
 mod open;
+mod upload;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::TryStreamExt;
-use object_store::buffered::BufWriter;
 use object_store::{GetOptions, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, path::Path};
-use tokio::io::AsyncWriteExt;
 
+use bucket::{Patience, Refused};
+use meter::Kind;
+
+pub use delete::DELETE_GROUP;
 pub use error::{Side, StoreError, StoreErrorKind, chain};
 pub use keys::{Keys, Secrets};
 pub use list::Listed;
 pub use meter::{Meter, Used};
 pub use open::{Url, open};
+pub use upload::Body;
 
 const CREATE_ATTEMPTS: u32 = 3;
-const DELETES_AT_ONCE: usize = 16;
 /// The library writes `name#1` before it renames.
 const HALF_WRITTEN_MARK: usize = 4;
 
@@ -50,8 +57,12 @@ pub struct Store {
     side: Side,
     url: Url,
     objects: Arc<dyn ObjectStore>,
-    lister: Option<Arc<list::S3Lister>>,
+    /// None of a folder.
+    bucket: Option<Arc<bucket::Bucket>>,
     meter: Meter,
+    deletes: Arc<delete::Deletes>,
+    /// A permit is a MiB of a body on its way from a scratch file.
+    buffers: Arc<tokio::sync::Semaphore>,
 }
 
 impl Store {
@@ -80,33 +91,43 @@ impl Store {
         StoreError { kind, side: self.side, place: self.url.place().to_owned(), operation, key: key.to_owned(), message }
     }
 
+    /// Counts what a folder is asked; requests to a bucket are counted as they leave.
+    fn asked(&self, kind: Kind) {
+        if self.bucket.is_none() {
+            self.meter.asked(kind, 1);
+        }
+    }
+
+    /// The file of a key.
+    fn file(&self, operation: &'static str, key: &str) -> Result<PathBuf, StoreError> {
+        self.path(operation, key)?;
+        match &self.url {
+            Url::Folder { root, .. } => Ok(root.join(key)),
+            Url::Bucket { .. } => Err(self.error(operation, key, StoreErrorKind::Unavailable, "a bucket has no files".to_owned())),
+        }
+    }
+
+    /// Work on a file, away from the threads that wait for the network.
+    async fn on_disk<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        key: &str,
+        work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let done = tokio::task::spawn_blocking(work).await.map_err(std::io::Error::other);
+        done.and_then(|done| done).map_err(|source| self.io(operation, key, &source))
+    }
+
+    fn refused(&self, operation: &'static str, key: &str, refused: Refused) -> StoreError {
+        self.error(operation, key, refused.kind, refused.message)
+    }
+
+    fn io(&self, operation: &'static str, key: &str, error: &std::io::Error) -> StoreError {
+        self.error(operation, key, StoreError::kind_of_io(error), error.to_string())
+    }
+
     fn wrap(&self, operation: &'static str, key: &str, error: &object_store::Error) -> StoreError {
         self.error(operation, key, StoreError::kind_of(error, key), chain(error))
-    }
-
-    /// The whole object.
-    pub async fn get(&self, key: &str) -> Result<Bytes, StoreError> {
-        self.get_with(key, GetOptions::default()).await
-    }
-
-    /// The whole object, if it still has this ETag; `Changed` otherwise.
-    pub async fn get_if(&self, key: &str, etag: &str) -> Result<Bytes, StoreError> {
-        let condition = match &self.url {
-            Url::Bucket { .. } => format!("\"{etag}\""),
-            Url::Folder { .. } => self.full_etag(key, etag).await?,
-        };
-        self.get_with(key, GetOptions { if_match: Some(condition), ..GetOptions::default() }).await
-    }
-
-    /// The library's own ETag of a file, which names the inode too.
-    async fn full_etag(&self, key: &str, etag: &str) -> Result<String, StoreError> {
-        let path = self.path("GetObject", key)?;
-        let meta = self.objects.head(&path).await.map_err(|source| self.wrap("GetObject", key, &source))?;
-        if self.bare(meta.e_tag.as_deref()) == etag {
-            Ok(meta.e_tag.unwrap_or_default())
-        } else {
-            Err(self.error("GetObject", key, StoreErrorKind::Changed, "it is another version now".to_owned()))
-        }
     }
 
     /// An ETag without its quotes. Of a file only time and size: a folder that was moved or restored
@@ -119,11 +140,13 @@ impl Store {
         }
     }
 
-    async fn get_with(&self, key: &str, options: GetOptions) -> Result<Bytes, StoreError> {
+    /// The whole object.
+    pub async fn get(&self, key: &str) -> Result<Bytes, StoreError> {
         let path = self.path("GetObject", key)?;
-        let read = async { self.objects.get_opts(&path, options).await?.bytes().await };
+        self.asked(Kind::Get);
+        let read = async { self.objects.get_opts(&path, GetOptions::default()).await?.bytes().await };
         let bytes = read.await.map_err(|source| self.wrap("GetObject", key, &source))?;
-        self.meter.read(bytes.len());
+        self.meter.read(bytes.len() as u64);
         Ok(bytes)
     }
 
@@ -134,7 +157,7 @@ impl Store {
 
     pub async fn head(&self, key: &str) -> Result<Option<Head>, StoreError> {
         let path = self.path("HeadObject", key)?;
-        self.meter.asked();
+        self.asked(Kind::Head);
         let meta = self.objects.head(&path).await.map_err(|source| self.wrap("HeadObject", key, &source));
         Ok(absent_as_none(meta)?.map(|meta| Head { etag: self.bare(meta.e_tag.as_deref()), bytes: meta.size }))
     }
@@ -142,12 +165,18 @@ impl Store {
     /// Writes the object, replacing what stands there.
     pub async fn put(&self, key: &str, body: Bytes) -> Result<Head, StoreError> {
         let path = self.path("PutObject", key)?;
-        let bytes = body.len();
-        self.meter.wrote(bytes);
+        let bytes = body.len() as u64;
+        self.asked(Kind::Put);
         let put = self.objects.put(&path, PutPayload::from_bytes(body)).await;
-        let etag = put.map_err(|source| self.wrap("PutObject", key, &source))?.e_tag;
+        let put = put.map_err(|source| self.wrap("PutObject", key, &source))?;
+        self.meter.wrote(bytes);
+        self.told(key, put.e_tag.as_deref(), bytes).await
+    }
+
+    /// What was written, with the `ETag` that the answer told, or else the one that stands there.
+    async fn told(&self, key: &str, etag: Option<&str>, bytes: u64) -> Result<Head, StoreError> {
         match etag {
-            Some(etag) => Ok(Head { etag: self.bare(Some(&etag)), bytes: bytes as u64 }),
+            Some(etag) => Ok(Head { etag: self.bare(Some(etag)), bytes }),
             None => self.must_head(key).await,
         }
     }
@@ -156,11 +185,14 @@ impl Store {
     /// a refusal the object is read back: our own bytes mean that we won.
     pub async fn create(&self, key: &str, body: Bytes) -> Result<Created, StoreError> {
         let path = self.path("PutObject", key)?;
-        self.meter.wrote(body.len());
         for _ in 0..CREATE_ATTEMPTS {
+            self.asked(Kind::Put);
             let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
             match self.objects.put_opts(&path, PutPayload::from_bytes(body.clone()), options).await {
-                Ok(_) => return Ok(Created::Won),
+                Ok(_) => {
+                    self.meter.wrote(body.len() as u64);
+                    return Ok(Created::Won);
+                }
                 Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {}
                 Err(source) => return Err(self.wrap("PutObject", key, &source)),
             }
@@ -173,73 +205,43 @@ impl Store {
         Err(self.error("PutObject", key, StoreErrorKind::Unavailable, "refused as present, and yet absent".to_owned()))
     }
 
-    /// Writes a file of any size, in pieces.
-    pub async fn upload(&self, key: &str, file: &std::path::Path) -> Result<(), StoreError> {
-        let path = self.path("PutObject", key)?;
-        let failed = |source: std::io::Error| self.error("PutObject", key, StoreErrorKind::Unavailable, source.to_string());
-        let mut reader = tokio::fs::File::open(file).await.map_err(failed)?;
-        let mut writer = BufWriter::new(Arc::clone(&self.objects), path);
-        let copied = async {
-            let bytes = tokio::io::copy(&mut reader, &mut writer).await?;
-            writer.shutdown().await?;
-            Ok(bytes)
-        };
-        let bytes = copied.await.map_err(|source: std::io::Error| {
-            let kind = source
-                .get_ref()
-                .and_then(|inner| inner.downcast_ref())
-                .map_or(StoreErrorKind::Unavailable, |inner| StoreError::kind_of(inner, key));
-            self.error("PutObject", key, kind, chain(&source))
-        })?;
-        self.meter.wrote(usize::try_from(bytes).unwrap_or(usize::MAX));
-        Ok(())
-    }
-
-    /// Puts a staged object at its final key: a rename in a folder, a server-side copy on S3.
-    /// Returns `None` when there is nothing at `from`.
-    pub async fn publish(&self, from: &str, to: &str) -> Result<Option<Head>, StoreError> {
+    /// Puts a staged object at its final key: a rename in a folder, a server-side copy on S3. Returns
+    /// the `ETag` of what stands there now, or `None` when there is nothing at `from`.
+    pub async fn publish(&self, from: &str, to: &str) -> Result<Option<String>, StoreError> {
         let (source, target) = (self.path("CopyObject", from)?, self.path("CopyObject", to)?);
-        self.meter.asked();
-        let moved = match self.url {
-            Url::Folder { .. } => self.objects.rename(&source, &target).await,
-            Url::Bucket { .. } => self.objects.copy(&source, &target).await,
+        let Some(bucket) = &self.bucket else {
+            self.asked(Kind::Copy);
+            let moved = self.objects.rename(&source, &target).await.map_err(|source| self.wrap("CopyObject", to, &source));
+            if absent_as_none(moved)?.is_none() {
+                return Ok(None);
+            }
+            let version = self.version("CopyObject", to).await?;
+            return version.map(|version| Some(version.etag)).ok_or_else(|| self.vanished(to));
         };
-        match absent_as_none(moved.map_err(|source| self.wrap("CopyObject", to, &source)))? {
-            Some(()) => Ok(Some(self.must_head(to).await?)),
+        let mut patience = Patience::default();
+        let copied = loop {
+            match bucket.copy(source.as_ref(), target.as_ref()).await {
+                Ok(copied) => break Ok(copied),
+                Err(refused) => {
+                    if let Err(refused) = patience.bear(refused).await {
+                        break Err(self.refused("CopyObject", to, refused));
+                    }
+                }
+            }
+        };
+        match absent_as_none(copied)? {
+            Some(Some(etag)) => Ok(Some(etag)),
+            Some(None) => Ok(Some(self.must_head(to).await?.etag)),
             None => Ok(None),
         }
     }
 
     async fn must_head(&self, key: &str) -> Result<Head, StoreError> {
-        let head = self.head(key).await?;
-        head.ok_or_else(|| self.error("HeadObject", key, StoreErrorKind::NotFound, "written a moment ago, and gone".to_owned()))
+        self.head(key).await?.ok_or_else(|| self.vanished(key))
     }
 
-    /// Deletes the object; one that is not there is no error.
-    pub async fn delete(&self, key: &str) -> Result<(), StoreError> {
-        let path = self.path("DeleteObject", key)?;
-        self.meter.asked();
-        let gone = self.objects.delete(&path).await.map_err(|source| self.wrap("DeleteObject", key, &source));
-        absent_as_none(gone).map(|_| ())
-    }
-
-    /// Deletes the object only while it has this ETag. Says whether it did.
-    pub async fn delete_if(&self, key: &str, etag: &str) -> Result<bool, StoreError> {
-        match self.head(key).await? {
-            Some(head) if head.etag == etag => self.delete(key).await.map(|()| true),
-            _ => Ok(false),
-        }
-    }
-
-    /// Deletes all below a prefix.
-    pub async fn delete_below(&self, prefix: &str) -> Result<(), StoreError> {
-        self.delete_where(prefix, |_| true).await
-    }
-
-    /// Deletes those objects below a prefix that are meant.
-    pub async fn delete_where(&self, prefix: &str, meant: impl Fn(&Listed) -> bool) -> Result<(), StoreError> {
-        let listed = self.list(prefix).try_filter(|object| std::future::ready(meant(object)));
-        listed.try_for_each_concurrent(DELETES_AT_ONCE, |object| async move { self.delete(&object.key).await }).await
+    fn vanished(&self, key: &str) -> StoreError {
+        self.error("HeadObject", key, StoreErrorKind::NotFound, "written a moment ago, and gone".to_owned())
     }
 
     /// Whether an object can stand at a key: S3 holds 1,024 bytes, a folder 255 a name.

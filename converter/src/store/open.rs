@@ -7,11 +7,14 @@ use std::time::Duration;
 
 use crds::wire::Access;
 use object_store::aws::{AmazonS3Builder, S3ConditionalPut};
+use object_store::client::HttpConnector;
 use object_store::local::LocalFileSystem;
-use object_store::{BackoffConfig, Certificate, ClientOptions, RetryConfig};
+use object_store::{BackoffConfig, Certificate, ClientOptions, ObjectStore, RetryConfig};
 
+use super::bucket::{Bucket, Encryption};
 use super::keys::{Keys, setting};
-use super::list::S3Lister;
+use super::meter::MeteredConnector;
+use super::upload::BUFFERS;
 use super::{Meter, Side, Store, StoreError, StoreErrorKind};
 
 /// Where a store's root lies.
@@ -90,11 +93,9 @@ fn failed(side: Side, url: &Url, kind: StoreErrorKind, message: String) -> Store
 
 fn open_folder(side: Side, url: &Url, root: &PathBuf) -> Result<Store, StoreError> {
     let io = |source: std::io::Error| {
-        let kind = match source.kind() {
-            std::io::ErrorKind::PermissionDenied => StoreErrorKind::Denied,
-            std::io::ErrorKind::NotFound => StoreErrorKind::BucketMissing,
-            std::io::ErrorKind::StorageFull => StoreErrorKind::DiskFull,
-            _ => StoreErrorKind::Unavailable,
+        let kind = match StoreError::kind_of_io(&source) {
+            StoreErrorKind::NotFound => StoreErrorKind::BucketMissing,
+            kind => kind,
         };
         failed(side, url, kind, source.to_string())
     };
@@ -105,7 +106,7 @@ fn open_folder(side: Side, url: &Url, root: &PathBuf) -> Result<Store, StoreErro
     let objects = LocalFileSystem::new_with_prefix(root)
         .map_err(|source| failed(side, url, StoreError::kind_of(&source, ""), super::chain(&source)))?
         .with_automatic_cleanup(true);
-    Ok(Store { side, url: url.clone(), objects: Arc::new(objects), lister: None, meter: Meter::default() })
+    Ok(store(side, url, Arc::new(objects), None, Meter::default()))
 }
 
 fn open_bucket(side: Side, url: &Url, bucket: &str, access: &Access, keys: Option<&Keys>) -> Result<Store, StoreError> {
@@ -156,10 +157,25 @@ fn open_bucket(side: Side, url: &Url, bucket: &str, access: &Access, keys: Optio
             builder = builder.with_token(token);
         }
     }
-    let objects = builder.build().map_err(|source| failed(side, url, StoreErrorKind::Unavailable, super::chain(&source)))?;
-    let lister = S3Lister::new(&objects, &client, base, region, access.anonymous)
-        .map_err(|source| failed(side, url, StoreErrorKind::Unavailable, super::chain(&source)))?;
-    Ok(Store { side, url: url.clone(), objects: Arc::new(objects), lister: Some(Arc::new(lister)), meter: Meter::default() })
+    let unusable = |source: object_store::Error| failed(side, url, StoreErrorKind::Unavailable, super::chain(&source));
+    let (meter, asked) = (Meter::default(), |name: &str| builder.get_config_value(&name.parse().ok()?));
+    let encryption = Encryption {
+        kind: asked("aws_server_side_encryption"),
+        kms_key: asked("aws_sse_kms_key_id"),
+        bucket_key: asked("aws_sse_bucket_key_enabled"),
+        customer_key: asked("aws_sse_customer_key_base64"),
+    };
+    let requester_pays = asked("aws_request_payer").as_deref() == Some("true");
+    let connector = MeteredConnector::new(&meter, &base);
+    let direct = connector.connect(&client).map_err(unusable)?;
+    let objects = builder.with_http_connector(connector).build().map_err(unusable)?;
+    let bucket = Bucket { encryption, requester_pays, ..Bucket::new(direct, &objects, access.anonymous, bucket, base, region) };
+    Ok(store(side, url, Arc::new(objects), Some(Arc::new(bucket)), meter))
+}
+
+fn store(side: Side, url: &Url, objects: Arc<dyn ObjectStore>, bucket: Option<Arc<Bucket>>, meter: Meter) -> Store {
+    let buffers = Arc::new(tokio::sync::Semaphore::new(BUFFERS));
+    Store { side, url: url.clone(), objects, bucket, meter, deletes: Arc::default(), buffers }
 }
 
 #[cfg(test)]

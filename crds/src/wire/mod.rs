@@ -19,4 +19,4 @@ pub use ledger::{Last, LedgerRecord, Published, PublishedObject};
 pub use manifest::{FileRecord, Manifest, Outcome, StagedObject};
 pub use plan::{Batch, ClassCounts, OtherFile, Plan, PlannedFile};
 pub use reason::{Class, Reason};
-pub use report::{FileCounts, Report};
+pub use report::{FileCounts, Report, RequestCounts, Requests};

@@ -35,6 +35,51 @@ fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
+/// What one store was asked, by kind. Of a bucket these are HTTP requests as they leave, retries
+/// included; of a folder the file operations that stand for them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RequestCounts {
+    /// Pages of a listing; directories read.
+    pub list: u64,
+    pub get: u64,
+    pub head: u64,
+    pub put: u64,
+    /// Copies on the server; renames.
+    pub copy: u64,
+    /// Requests, of up to 1,000 objects each; files removed.
+    pub delete: u64,
+    /// All that belongs to uploads in parts.
+    pub multipart: u64,
+}
+
+impl RequestCounts {
+    #[must_use]
+    pub const fn total(&self) -> u64 {
+        self.list + self.get + self.head + self.put + self.copy + self.delete + self.multipart
+    }
+}
+
+impl std::ops::AddAssign for RequestCounts {
+    fn add_assign(&mut self, more: Self) {
+        self.list += more.list;
+        self.get += more.get;
+        self.head += more.head;
+        self.put += more.put;
+        self.copy += more.copy;
+        self.delete += more.delete;
+        self.multipart += more.multipart;
+    }
+}
+
+/// What a whole run asked of both sides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Requests {
+    pub source: RequestCounts,
+    pub destination: RequestCounts,
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
@@ -48,6 +93,9 @@ pub struct Report {
     pub bytes_written: u64,
     pub objects: u64,
     pub seconds: f64,
+    /// Known only where one process saw the whole run (`converter run`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests: Option<Requests>,
     pub errors: Vec<ErrorGroup>,
     /// Every file the run touched; unchanged ones stand in `files.csv` only.
     pub file_results: Vec<FileRecord>,

@@ -1,0 +1,117 @@
+//! Reads an object at one version, whatever its size: in memory, or as a file to be read by ranges.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::TryStreamExt;
+use object_store::{GetOptions, GetRange};
+use tokio::io::AsyncWriteExt;
+
+use super::meter::Kind;
+use super::{Store, StoreError, StoreErrorKind, Url, folder};
+use crate::read::Input;
+
+/// How often a download that broke off is taken up again without having moved on.
+const RESUMES: u32 = 4;
+
+impl Store {
+    /// The whole object, if it still has this `ETag`; `Changed` otherwise. One GET. What is larger than
+    /// `in_memory_up_to` comes as a file: of a bucket an unlinked one in scratch space (`TMPDIR`), of
+    /// a folder the very file, of which [`Store::still`] tells at the end whether it was left alone.
+    ///
+    /// # Errors
+    /// Store trouble; `DiskFull`, with the bytes wanted, when scratch space cannot take the object.
+    pub async fn fetch(&self, key: &str, etag: &str, in_memory_up_to: u64) -> Result<Input, StoreError> {
+        match &self.url {
+            Url::Folder { .. } => self.fetch_file(key, etag, in_memory_up_to).await,
+            Url::Bucket { .. } => self.fetch_object(key, etag, in_memory_up_to).await,
+        }
+    }
+
+    /// Whether an object that was fetched at this `ETag` can be trusted now that it has been read: a
+    /// file that is read in place may have been written meanwhile. A bucket is not asked again.
+    pub async fn still(&self, key: &str, etag: &str) -> Result<bool, StoreError> {
+        match &self.url {
+            Url::Folder { .. } => Ok(self.version("GetObject", key).await?.is_some_and(|version| version.etag == etag)),
+            Url::Bucket { .. } => Ok(true),
+        }
+    }
+
+    /// The whole object in memory, if it still has this `ETag`; `Changed` otherwise.
+    pub async fn get_if(&self, key: &str, etag: &str) -> Result<Bytes, StoreError> {
+        match self.fetch(key, etag, u64::MAX).await? {
+            Input::Memory(bytes) => Ok(bytes),
+            Input::File { .. } => Err(self.error("GetObject", key, StoreErrorKind::Unavailable, "too large for memory".to_owned())),
+        }
+    }
+
+    pub(super) async fn version(&self, operation: &'static str, key: &str) -> Result<Option<folder::Version>, StoreError> {
+        let path = self.file(operation, key)?;
+        self.on_disk(operation, key, move || folder::version(&path)).await
+    }
+
+    async fn fetch_file(&self, key: &str, etag: &str, in_memory_up_to: u64) -> Result<Input, StoreError> {
+        let (path, wanted) = (self.file("GetObject", key)?, etag.to_owned());
+        self.meter.asked(Kind::Get, 1);
+        let read = self.on_disk("GetObject", key, move || folder::read(&path, &wanted, in_memory_up_to)).await?;
+        let input = read.ok_or_else(|| self.error("GetObject", key, StoreErrorKind::Changed, "it is another version now".to_owned()))?;
+        self.meter.read(input.len());
+        Ok(input)
+    }
+
+    async fn fetch_object(&self, key: &str, etag: &str, in_memory_up_to: u64) -> Result<Input, StoreError> {
+        let path = self.path("GetObject", key)?;
+        let options = |range| GetOptions { if_match: Some(format!("\"{etag}\"")), range, ..GetOptions::default() };
+        let failed = |source: object_store::Error| self.wrap("GetObject", key, &source);
+        let answer = self.objects.get_opts(&path, options(None)).await.map_err(failed)?;
+        let length = answer.meta.size;
+        if length <= in_memory_up_to {
+            let bytes = answer.bytes().await.map_err(failed)?;
+            self.meter.read(bytes.len() as u64);
+            return Ok(Input::Memory(bytes));
+        }
+        let scratch = |source: std::io::Error| self.scratch(key, length, &source);
+        let mut file = tokio::fs::File::from_std(tempfile::tempfile().map_err(scratch)?);
+        let (mut written, mut resumes) = (0, 0);
+        let mut chunks = answer.into_stream();
+        while written < length {
+            let broken = match chunks.try_next().await {
+                Ok(Some(chunk)) => {
+                    file.write_all(&chunk).await.map_err(scratch)?;
+                    written += chunk.len() as u64;
+                    self.meter.read(chunk.len() as u64);
+                    resumes = 0;
+                    continue;
+                }
+                Ok(None) => {
+                    self.error("GetObject", key, StoreErrorKind::Unavailable, format!("it ended after {written} of {length} bytes"))
+                }
+                Err(source) => failed(source),
+            };
+            // A long download outlives the time that one request may take.
+            resumes += 1;
+            if resumes > RESUMES || broken.kind != StoreErrorKind::Unavailable {
+                return Err(broken);
+            }
+            let rest = options(Some(GetRange::Offset(written)));
+            chunks = self.objects.get_opts(&path, rest).await.map_err(failed)?.into_stream();
+        }
+        file.flush().await.map_err(scratch)?;
+        Ok(Input::File { file: Arc::new(file.into_std().await), length })
+    }
+
+    /// What went wrong in scratch space, told with what was to be put there.
+    pub(super) fn scratch(&self, key: &str, wanted: u64, source: &std::io::Error) -> StoreError {
+        let place = std::env::temp_dir();
+        let place = place.display();
+        let full = matches!(source.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded);
+        let (kind, message) = if full {
+            let message =
+                format!("scratch space (TMPDIR, {place}) is full: {wanted} bytes were wanted; give the worker more (scratchSize)");
+            (StoreErrorKind::DiskFull, message)
+        } else {
+            (StoreErrorKind::Unavailable, format!("scratch space (TMPDIR, {place}): {source}; {wanted} bytes were wanted"))
+        };
+        self.error("GetObject", key, kind, message)
+    }
+}
