@@ -1,13 +1,14 @@
 //! Who owns an object that two files would write: equal basenames under different folders.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use crds::wire::{FileRecord, Head, LedgerRecord, Outcome, PartRef, Plan};
 
 use super::changes::{Change, Changes};
 use crate::context::Context;
 use crate::error::StageError;
-use crate::ledger::LedgerCursor;
+use crate::ledger::{LedgerCursor, search};
 use crate::source::{hash_of, name_hash};
 
 /// A file converted in this run.
@@ -80,10 +81,10 @@ struct Named {
     key: u64,
 }
 
-fn note(names: &mut HashMap<u64, Named>, key: &str) {
-    let last = names.entry(name_hash(key)).or_default();
+fn note(names: &mut HashMap<u64, Named>, name: u64, key: u64) {
+    let last = names.entry(name).or_default();
     last.count += 1;
-    last.key = hash_of(key);
+    last.key = key;
 }
 
 /// Looks for contests: first by hashes of names only, in memory that does not grow with the ledger,
@@ -94,7 +95,9 @@ pub(super) async fn contest(context: &Context, plan: &Plan, head: Option<&Head>)
     let mut changes = Changes::new(context, plan);
     while let Some(change) = changes.next().await? {
         match change {
-            Change::File(file) if file.outcome == Outcome::Processed => note(&mut converted, &file.key),
+            Change::File(file) if file.outcome == Outcome::Processed => {
+                note(&mut converted, name_hash(&file.key), hash_of(&file.key));
+            }
             Change::File(FileRecord { key, .. }) => {
                 waited_for.insert(name_hash(&key));
             }
@@ -105,13 +108,11 @@ pub(super) async fn contest(context: &Context, plan: &Plan, head: Option<&Head>)
         }
     }
     let mut known: HashMap<u64, Named> = HashMap::new();
-    if !converted.is_empty() {
-        let mut ledger = LedgerCursor::new(&context.destination, parts_of(head));
-        while let Some(record) = ledger.next().await? {
-            if record.published.is_some() && converted.contains_key(&name_hash(&record.key)) {
-                note(&mut known, &record.key);
-            }
-        }
+    let parts = if converted.is_empty() { &[] } else { parts_of(head) };
+    let names: Arc<HashSet<u64>> = Arc::new(converted.keys().copied().collect());
+    let named = move |key: &str| Some((name_hash(key), hash_of(key))).filter(|(name, _)| names.contains(name));
+    for (name, key) in search(&context.destination, parts, named).await? {
+        note(&mut known, name, key);
     }
     let alone = |name: &u64, one: &Named| one.count == 1 && known.get(name).is_none_or(|known| known.count == 1 && known.key == one.key);
     let contested: HashSet<u64> = converted.iter().filter(|(name, one)| !alone(name, one)).map(|(name, _)| *name).collect();

@@ -9,18 +9,25 @@ use crate::error::StageError;
 use crate::ledger::{PART_RECORDS, PartWriter, read_part};
 
 /// Gathers the records of the part being walked until it is known whether any of them changed.
+///
+/// Parts neither grow without end nor crumble: one that has become too large is split evenly, and a
+/// small one is joined with the next.
 #[derive(Debug)]
 pub(super) struct NextLedger<'a> {
     writer: PartWriter<'a>,
     part: Option<PartRef>,
+    /// Of the part being walked.
     records: Vec<LedgerRecord>,
+    /// Of parts before it, not written yet.
+    carried: Vec<LedgerRecord>,
     dirty: bool,
+    part_records: usize,
 }
 
 impl<'a> NextLedger<'a> {
     pub fn new(context: &'a Context) -> Self {
         let writer = PartWriter::new(&context.destination, &context.layout, &context.run, &context.nonce);
-        Self { writer, part: None, records: Vec::new(), dirty: false }
+        Self { writer, part: None, records: Vec::new(), carried: Vec::new(), dirty: false, part_records: PART_RECORDS }
     }
 
     /// The walk has come to this part of the current ledger.
@@ -41,10 +48,11 @@ impl<'a> NextLedger<'a> {
     pub async fn put(&mut self, record: LedgerRecord) -> Result<(), StageError> {
         self.dirty = true;
         self.records.push(record);
-        if self.records.len() >= PART_RECORDS {
-            for record in self.records.drain(..) {
-                self.writer.push(&record).await?;
-            }
+        // A first load comes without any part to leave.
+        if self.carried.len() + self.records.len() >= 2 * self.part_records {
+            self.carried.append(&mut self.records);
+            let full: Vec<LedgerRecord> = self.carried.drain(..self.part_records).collect();
+            self.writer.write(&full).await?;
         }
         Ok(())
     }
@@ -55,24 +63,38 @@ impl<'a> NextLedger<'a> {
     }
 
     async fn leave(&mut self) -> Result<(), StageError> {
-        match self.part.take() {
-            Some(part) if !self.dirty => {
+        let clean = self.part.take().filter(|_| !self.dirty);
+        self.dirty = false;
+        match clean {
+            Some(part) if self.carried.is_empty() || self.carried.len() + self.records.len() > self.part_records => {
+                self.write_carried().await?;
                 self.records.clear();
-                self.writer.keep(&part).await?;
+                self.writer.keep(&part);
             }
             _ => {
-                for record in self.records.drain(..) {
-                    self.writer.push(&record).await?;
+                self.carried.append(&mut self.records);
+                if self.carried.len() > self.part_records / 2 {
+                    self.write_carried().await?;
                 }
             }
         }
-        self.dirty = false;
+        Ok(())
+    }
+
+    /// In as few parts of equal size as it takes.
+    async fn write_carried(&mut self) -> Result<(), StageError> {
+        let parts = self.carried.len().div_ceil(self.part_records).max(1);
+        for records in self.carried.chunks(self.carried.len().div_ceil(parts).max(1)) {
+            self.writer.write(records).await?;
+        }
+        self.carried.clear();
         Ok(())
     }
 
     pub async fn finish(mut self) -> Result<Vec<PartRef>, StageError> {
         self.leave().await?;
-        self.writer.finish().await
+        self.write_carried().await?;
+        Ok(self.writer.finish())
     }
 }
 
@@ -94,12 +116,88 @@ pub(super) async fn with_etags(context: &Context, head: &Head, changed: &BTreeMa
             }
         }
         if dirty {
-            for record in &records {
-                writer.push(record).await?;
-            }
+            writer.write(&records).await?;
         } else {
-            writer.keep(part).await?;
+            writer.keep(part);
         }
     }
-    writer.finish().await
+    Ok(writer.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::LedgerCursor;
+    use crate::store::{Side, Store, Url, open};
+    use crds::wire::layout::StateLayout;
+    use crds::wire::{Access, Last, Outcome};
+
+    fn record(key: &str) -> LedgerRecord {
+        let last = Last {
+            etag: "e".into(),
+            outcome: Outcome::Processed,
+            reason: None,
+            message: None,
+            attempts: 0,
+            content_hash: "c".into(),
+            converter: "1".into(),
+            rebuild: None,
+            run: "r".into(),
+        };
+        LedgerRecord { key: key.into(), published: None, last, withdrawn: false }
+    }
+
+    /// One commit: new keys, and old ones that are no more.
+    async fn commit(store: &Store, layout: &StateLayout, run: &str, parts: &[PartRef], new: &[String], gone: &[String]) -> Vec<PartRef> {
+        let writer = PartWriter::new(store, layout, run, "n");
+        let mut next = NextLedger { writer, part: None, records: Vec::new(), carried: Vec::new(), dirty: false, part_records: 4 };
+        let mut ledger = LedgerCursor::new(store, parts);
+        let mut walk = new.iter().map(Some).chain([None]);
+        while let Some(stop) = walk.next() {
+            loop {
+                let old = match stop {
+                    Some(key) => ledger.next_below(key).await.unwrap(),
+                    None => ledger.next().await.unwrap(),
+                };
+                let Some(old) = old else { break };
+                next.enter(ledger.part()).await.unwrap();
+                if gone.contains(&old.key) { next.forget() } else { next.keep(old) }
+            }
+            if let Some(key) = stop {
+                next.put(record(key)).await.unwrap();
+            }
+        }
+        next.finish().await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn parts_are_split_and_joined_and_else_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let url = Url::parse(&dir.path().display().to_string()).unwrap();
+        let store = open(Side::Destination, &url, &Access::default(), None).unwrap();
+        let layout = StateLayout::new("d.parquet");
+        let keys = |numbers: &[u32]| numbers.iter().map(|number| format!("{number:03}")).collect::<Vec<_>>();
+        let sizes = |parts: &[PartRef]| parts.iter().map(|part| part.records).collect::<Vec<_>>();
+
+        let tens: Vec<u32> = (0..12).map(|ten| ten * 10).collect();
+        let first = commit(&store, &layout, "1", &[], &keys(&tens), &[]).await;
+        assert_eq!(sizes(&first), [4, 4, 4], "a first load");
+        let same = commit(&store, &layout, "2", &first, &[], &[]).await;
+        assert_eq!(same, first, "nothing changed");
+        let split = commit(&store, &layout, "3", &first, &keys(&[45]), &[]).await;
+        assert_eq!(sizes(&split), [4, 3, 2, 4], "the full one is split");
+        assert_eq!((&split[0], &split[3]), (&first[0], &first[2]), "the others stay as they lie");
+        let joined = commit(&store, &layout, "4", &split, &[], &keys(&[0, 10, 40])).await;
+        assert_eq!(sizes(&joined), [4, 2, 4], "small neighbours are one");
+
+        // However many commits add a file somewhere, parts stay about half full.
+        let (mut parts, mut all) = (joined, 10);
+        for number in 0..60_u32 {
+            parts = commit(&store, &layout, &format!("5-{number}"), &parts, &keys(&[number * 37 % 120 * 1_000 + number]), &[]).await;
+            all += 1;
+            assert_eq!(parts.iter().map(|part| part.records).sum::<u64>(), all);
+            assert!(parts.len() as u64 <= all.div_ceil(2) + 1 && parts.iter().all(|part| part.records <= 4), "{:?}", sizes(&parts));
+            assert!(parts.is_sorted_by(|a, b| a.first < b.first));
+        }
+    }
 }

@@ -7,4 +7,4 @@ mod parts;
 pub use cursor::LedgerCursor;
 pub use head::{Heads, Swap};
 pub use parts::{PART_RECORDS, PartWriter, read_part};
-pub(crate) use parts::{push_line, read_lines};
+pub(crate) use parts::{push_line, read_lines, search};

@@ -1,24 +1,76 @@
 //! Ledger parts: JSON lines, one record a line, sorted by key, disjoint.
 
+use std::borrow::Cow;
+
 use crds::wire::layout::StateLayout;
 use crds::wire::{LedgerRecord, PartRef};
+use futures::{StreamExt, TryStreamExt};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use crate::error::StageError;
 use crate::store::Store;
 
-/// Records in a full part: about 25 MB.
-pub const PART_RECORDS: usize = 50_000;
+/// Records in a full part: about 5 MB. A changed record costs the writing of its part, so parts are
+/// small; a walk costs a request a part, so they are not smaller.
+pub const PART_RECORDS: usize = 10_000;
+/// Parts that are looked through at once.
+const AT_ONCE: usize = 4;
 
 /// All records of a part.
 pub async fn read_part(store: &Store, part: &PartRef) -> Result<Vec<LedgerRecord>, StageError> {
-    read_lines(store, &part.key).await
+    let (key, bytes) = (part.key.clone(), store.get(&part.key).await?);
+    // Parsing keeps a processor busy for a while.
+    let parsed = tokio::task::spawn_blocking(move || lines(&key, &bytes)).await;
+    parsed.map_err(|source| StageError::corrupt(&part.key, source))?
 }
 
 /// The lines of a JSON-lines object.
 pub(crate) async fn read_lines<T: serde::de::DeserializeOwned>(store: &Store, key: &str) -> Result<Vec<T>, StageError> {
-    let bytes = store.get(key).await?;
+    lines(key, &store.get(key).await?)
+}
+
+fn lines<'a, T: Deserialize<'a>>(key: &str, bytes: &'a [u8]) -> Result<Vec<T>, StageError> {
     let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     lines.map(|line| serde_json::from_slice(line).map_err(|source| StageError::corrupt(key, source))).collect()
+}
+
+/// What a search among all records needs of one.
+#[derive(Deserialize)]
+struct Brief<'a> {
+    #[serde(borrow)]
+    key: Cow<'a, str>,
+    #[serde(default)]
+    published: Option<IgnoredAny>,
+}
+
+/// What `find` makes of the keys of all files that are in the dataset. Much faster than a walk: nothing but
+/// keys is looked at, and several parts at once, in no order.
+pub(crate) async fn search<T, F>(store: &Store, parts: &[PartRef], find: F) -> Result<Vec<T>, StageError>
+where
+    T: Send + 'static,
+    F: Fn(&str) -> Option<T> + Clone + Send + 'static,
+{
+    let found: Vec<Vec<T>> = futures::stream::iter(parts.iter().map(|part| part.key.clone()))
+        .map(|key| {
+            let find = find.clone();
+            async move {
+                let bytes = store.get(&key).await?;
+                let searched = tokio::task::spawn_blocking({
+                    let key = key.clone();
+                    move || {
+                        let records = lines::<Brief<'_>>(&key, &bytes)?;
+                        let published = records.iter().filter(|record| record.published.is_some());
+                        Ok::<Vec<T>, StageError>(published.filter_map(|record| find(&record.key)).collect())
+                    }
+                });
+                searched.await.map_err(|source| StageError::corrupt(&key, source))?
+            }
+        })
+        .buffer_unordered(AT_ONCE)
+        .try_collect()
+        .await?;
+    Ok(found.into_iter().flatten().collect())
 }
 
 /// Appends a value as one line.
@@ -28,16 +80,13 @@ pub(crate) fn push_line<T: serde::Serialize>(lines: &mut Vec<u8>, value: &T) -> 
     Ok(())
 }
 
-/// Writes records in key order into parts of at most [`PART_RECORDS`].
+/// Writes parts in key order, or takes them over as they lie.
 #[derive(Debug)]
 pub struct PartWriter<'a> {
     store: &'a Store,
     layout: &'a StateLayout,
     run: &'a str,
     nonce: &'a str,
-    lines: Vec<u8>,
-    first: String,
-    records: u64,
     written: usize,
     parts: Vec<PartRef>,
 }
@@ -45,39 +94,30 @@ pub struct PartWriter<'a> {
 impl<'a> PartWriter<'a> {
     #[must_use]
     pub fn new(store: &'a Store, layout: &'a StateLayout, run: &'a str, nonce: &'a str) -> Self {
-        Self { store, layout, run, nonce, lines: Vec::new(), first: String::new(), records: 0, written: 0, parts: Vec::new() }
+        Self { store, layout, run, nonce, written: 0, parts: Vec::new() }
     }
 
-    pub async fn push(&mut self, record: &LedgerRecord) -> Result<(), StageError> {
-        if self.records == 0 {
-            record.key.clone_into(&mut self.first);
-        }
-        push_line(&mut self.lines, record)?;
-        self.records += 1;
-        if self.records as usize >= PART_RECORDS { self.flush().await } else { Ok(()) }
-    }
-
-    /// Takes over a part that did not change, as it lies.
-    pub async fn keep(&mut self, part: &PartRef) -> Result<(), StageError> {
-        self.flush().await?;
+    /// Takes over a part that did not change.
+    pub fn keep(&mut self, part: &PartRef) {
         self.parts.push(part.clone());
-        Ok(())
     }
 
-    async fn flush(&mut self) -> Result<(), StageError> {
-        if self.records == 0 {
-            return Ok(());
+    /// Writes records as one part.
+    pub async fn write(&mut self, records: &[LedgerRecord]) -> Result<(), StageError> {
+        let Some(first) = records.first() else { return Ok(()) };
+        let mut lines = Vec::new();
+        for record in records {
+            push_line(&mut lines, record)?;
         }
         let key = self.layout.ledger_part(self.run, self.nonce, self.written);
-        self.store.put(&key, std::mem::take(&mut self.lines).into()).await?;
-        self.parts.push(PartRef { key, first: std::mem::take(&mut self.first), records: self.records });
-        self.records = 0;
+        self.store.put(&key, lines.into()).await?;
+        self.parts.push(PartRef { key, first: first.key.clone(), records: records.len() as u64 });
         self.written += 1;
         Ok(())
     }
 
-    pub async fn finish(mut self) -> Result<Vec<PartRef>, StageError> {
-        self.flush().await?;
-        Ok(self.parts)
+    #[must_use]
+    pub fn finish(self) -> Vec<PartRef> {
+        self.parts
     }
 }
