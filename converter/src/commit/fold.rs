@@ -18,6 +18,8 @@ use crate::failpoint::FailPoint;
 use crate::ledger::LedgerCursor;
 use crate::source::name_hash;
 
+const STILL_PUBLISHED: &str = "the version that was converted before stays published";
+
 /// All that the next head will name.
 #[derive(Debug)]
 pub(super) struct Folded {
@@ -98,6 +100,9 @@ impl<'a> Fold<'a> {
             file.message = Some(format!("{winner} has the same name and owns the object they would both be; rename one of them"));
             file = FileRecord { outcome: Outcome::Failed, reason: Some(Reason::BasenameCollision), rows: 0, objects: vec![], ..file };
         }
+        if file.outcome == Outcome::Failed {
+            file.message = self.still_published(file.message, record.as_ref());
+        }
         match file.outcome {
             Outcome::Processed => self.processed(&file, record).await?,
             Outcome::Failed => self.failed(&file.key, &file.etag, file.reason, file.message.as_ref(), record).await?,
@@ -172,8 +177,11 @@ impl<'a> Fold<'a> {
 
     /// A file of the listing, or of the ledger alone, that went to no batch.
     async fn other(&mut self, file: OtherFile, record: Option<LedgerRecord>) -> Result<(), StageError> {
-        let OtherFile { key, etag, outcome, reason, message, held } = file;
+        let OtherFile { key, etag, outcome, reason, mut message, held } = file;
         let mut told = (0, 0);
+        if outcome == Outcome::Failed {
+            message = self.still_published(message, record.as_ref());
+        }
         match (outcome, record) {
             (Outcome::Failed, Some(record)) if held && !self.plan.relayout => {
                 self.counts.failed += 1;
@@ -245,6 +253,19 @@ impl<'a> Fold<'a> {
         self.story.rows_lost += published.as_ref().map_or(0, |published| published.rows);
         self.supersede(published.into_iter().flat_map(|published| published.objects)).await?;
         Ok(None)
+    }
+
+    /// A failed file's message says which older version of it readers still see.
+    fn still_published(&self, message: Option<String>, record: Option<&LedgerRecord>) -> Option<String> {
+        let published = record.and_then(|record| record.published.as_ref()).filter(|_| !self.plan.relayout);
+        let Some(published) = published else { return message };
+        let message = message.unwrap_or_default();
+        // A held file brings the message that it failed with.
+        if message.contains(STILL_PUBLISHED) {
+            return Some(message);
+        }
+        let older = format!("{STILL_PUBLISHED} ({} rows, ETag {})", published.rows, published.etag);
+        Some(if message.is_empty() { older } else { format!("{message}; {older}") })
     }
 
     /// Old objects go, but for those that another file owns from now on.
