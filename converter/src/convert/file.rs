@@ -85,6 +85,9 @@ impl Converter {
             converted
         };
         let (converted, staged) = tokio::join!(converting, self.stage(objects));
+        if file.bytes > in_memory && !self.is_still(file).await? {
+            return Ok(record(file, Outcome::Skipped, Some(Reason::ChangedDuringRead), Some("it changed while it was read".into())));
+        }
         Ok(match (converted, staged?) {
             (Err(panicked), _) => broken(file, &panicked),
             (_, Staged::TooLong(key)) => {
@@ -122,6 +125,12 @@ impl Converter {
         Ok(Err(record(file, outcome, Some(reason), Some(error.to_string()))))
     }
 
+    /// Whether a file that was read in place is the planned version even now.
+    async fn is_still(&self, file: &PlannedFile) -> Result<bool, StageError> {
+        let (store, key) = self.context.source.locate(&file.key)?;
+        Ok(store.still(key, &file.etag).await?)
+    }
+
     fn final_key(&self, object: &ConvertedObject) -> String {
         format!("{}/{}", self.context.folder(), object.key)
     }
@@ -151,7 +160,7 @@ impl Converter {
         }
         let number = self.staged.fetch_add(1, Ordering::Relaxed);
         let staged_key = self.context.layout.staged(&self.context.run, self.batch, &self.context.nonce, number);
-        let head = self.context.destination.put_body(&staged_key, object.body).await?;
+        let head = self.context.destination.put_body(&staged_key, object.body.into()).await?;
         Ok(Ok(StagedObject { final_key, staged_key, etag: head.etag, rows: object.rows, bytes: head.bytes }))
     }
 }

@@ -11,6 +11,7 @@ use object_store::{ObjectStoreExt, PutPayload, PutResult, UploadPart};
 
 use super::meter::Kind;
 use super::{Head, Store, StoreError, Url};
+use crate::read::Input;
 
 const MIB: u64 = 1 << 20;
 /// The largest object that is written by one request.
@@ -64,6 +65,15 @@ impl Body {
                 });
                 read.await.map_err(std::io::Error::other)?
             }
+        }
+    }
+}
+
+impl From<Input> for Body {
+    fn from(input: Input) -> Self {
+        match input {
+            Input::Memory(bytes) => Self::Memory(bytes),
+            Input::File { file, length } => Self::Scratch { file, offset: 0, length },
         }
     }
 }
