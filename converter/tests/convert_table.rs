@@ -394,3 +394,14 @@ fn added_variables_follow_the_incumbents_cast() {
     assert_eq!(reason, Reason::CastFailed);
     assert!(message.contains("\"added\"") && message.contains("\"no\""), "{message}");
 }
+
+/// A table needs no order: rows stay, and the note says that the time goes back.
+#[test]
+fn time_that_goes_back_is_said_once() {
+    for compat in BOTH {
+        let (report, objects) = convert_fake(&demo(|_| {}), compat, &series(&[18_000.0, 18_002.0, 18_001.0, 18_003.0, 18_000.0])).unwrap();
+        assert_eq!(report.rows, 5);
+        assert_eq!(column(&objects, "TEMP"), ["0.0", "1.0", "2.0", "3.0", "4.0"]);
+        assert!(report.notes.iter().any(|n| n.starts_with("NonMonotonicTime") && n.contains("\"TIME\" goes back 2 times")), "{:?}", report.notes);
+    }
+}

@@ -67,6 +67,7 @@ struct Pass<'a> {
     slabs: usize,
     bad_times: u64,
     bad_positions: u64,
+    last_time: Option<i64>,
     /// For each partition whether any row gave it a value.
     seen: Vec<bool>,
 }
@@ -85,6 +86,7 @@ impl<'a> Pass<'a> {
             slabs: 0,
             bad_times: 0,
             bad_positions: 0,
+            last_time: None,
             seen: vec![false; conversion.config.partitioning.len()],
         }
     }
@@ -114,7 +116,7 @@ impl<'a> Pass<'a> {
         let count = rows.count();
         self.spool.make_room()?;
         let mut sources = Sources::new(self.conversion, self.name, rows, &mut self.notes);
-        let time = levels::time_level(&mut sources)?;
+        let time = levels::time_level(&mut sources, &mut self.last_time)?;
         let positions = levels::position_levels(&mut sources)?;
         let (survivors, bad_times, bad_positions) = leave_out(count, time.as_ref(), positions.as_ref());
         self.slabs += 1;

@@ -97,12 +97,16 @@ impl<'a> Levels<'a> {
     }
 }
 
-/// The time slices, if the config has them.
-pub(super) fn time_level(sources: &mut Sources) -> Result<Option<Level>, FileError> {
+/// The time slices, if the config has them. `last` is the last time of the slab before.
+pub(super) fn time_level(sources: &mut Sources, last: &mut Option<i64>) -> Result<Option<Level>, FileError> {
     let conversion = sources.conversion;
     let Some(Partition::Time { name, time_varname, period }) = conversion.time_partition() else { return Ok(None) };
     let sole_index = matches!(sources.rows.indexes().as_slice(), [only] if only == time_varname);
     let times = if sources.is_fixed() { fixed_times(sources, time_varname)? } else { incumbent_times(sources, time_varname)? };
+    if sole_index && times.map.is_identity() {
+        let steps = time::steps_back(times.array.as_ref(), last);
+        sources.notes.count(format!("NonMonotonicTime: variable {time_varname:?} goes back "), steps, " times; the rows keep their order");
+    }
     let rule = TimeRule {
         variable: time_varname,
         period: *period,

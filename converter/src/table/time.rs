@@ -86,6 +86,16 @@ fn zone_seconds(zone: &str) -> Option<i64> {
     Some(sign * (hours.parse::<i64>().ok()? * 3_600 + minutes.parse::<i64>().ok()? * 60))
 }
 
+/// How often a time is earlier than the one before it.
+pub(super) fn steps_back(times: &dyn Array, last: &mut Option<i64>) -> u64 {
+    let mut steps = 0;
+    for time in times.as_primitive::<TimestampNanosecondType>().iter().flatten() {
+        steps += u64::from(last.is_some_and(|last| time < last));
+        *last = Some(time);
+    }
+    steps
+}
+
 /// Gives every time its period; null, early and (Fixed) far future times are left out.
 pub(super) fn slices(times: &dyn Array, rule: &TimeRule) -> Result<Slices, FileError> {
     let times = times.as_primitive::<TimestampNanosecondType>();

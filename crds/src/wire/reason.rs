@@ -99,6 +99,8 @@ reasons! {
     BadRowPosition: Structural,
     /// A schema variable on none of the row dimensions became null.
     UnrelatedDimension: Structural,
+    /// A time coordinate goes back; the rows stay, in the order of the file.
+    NonMonotonicTime: Structural,
 
     // A stage's or a run's failure.
     InvalidConfig: Terminal,
