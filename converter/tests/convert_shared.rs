@@ -51,6 +51,11 @@ fn vessel_sst_is_equal_when_the_incumbent_is_repeated() {
     judged("vessel_sst", "vessel_sst_delayed_qc.json", &[SST], Compat::Incumbent);
 }
 
+#[test]
+fn argo_is_equal_when_the_incumbent_is_repeated() {
+    judged("argo", "argo.json", &["2902093_prof.nc"], Compat::Incumbent);
+}
+
 /// Rows and notes of a vessel file, or its reason and message; none without ../shared.
 type Outcome = Option<Result<(u64, Vec<String>), (Reason, String)>>;
 
