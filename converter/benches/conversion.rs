@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use converter::read;
-use converter::table::{Allowance, Conversion, FileName};
+use converter::table::{Allowance, Conversion};
 use crds::config::{load, validate};
 use crds::wire::Compat;
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -39,10 +39,10 @@ fn conversion(c: &mut Criterion) {
         });
     });
     c.bench_function("bytes to parquet", |b| {
-        let (name, allowance) = (FileName { key: "x.nc" }, Allowance::UNBOUNDED);
+        let (name, allowance) = ("x.nc".into(), Allowance::UNBOUNDED);
         b.iter(|| {
             let file = conversion.open(black_box(bytes.clone())).unwrap();
-            conversion.convert(name, &file, allowance, &mut |object| {
+            conversion.convert(&name, &file, allowance, &mut |object| {
                 drop(black_box(object));
                 Ok(())
             })

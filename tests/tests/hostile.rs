@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
-use converter::table::{Allowance, Conversion, FileError, FileName};
+use converter::table::{Allowance, Conversion, FileError};
 use crds::config::{DatasetConfig, load, validate};
 use crds::wire::{Compat, Reason};
 use tests::fixtures::{Container, Mooring, Random, mooring};
@@ -41,8 +41,8 @@ fn subjects(folder: &Path) -> Result<Vec<(Vec<u8>, Arc<DatasetConfig>)>> {
 }
 
 fn convert(conversion: &Conversion, bytes: Vec<u8>) -> Result<u64, FileError> {
-    let (name, allowance) = (FileName { key: "x.nc" }, Allowance { bytes: 64 << 20, threads: 1 });
-    Ok(conversion.convert(name, &conversion.open(Bytes::from(bytes))?, allowance, &mut |_| Ok(()))?.rows)
+    let (name, allowance) = ("x.nc".into(), Allowance { bytes: 64 << 20, threads: 1 });
+    Ok(conversion.convert(&name, &conversion.open(Bytes::from(bytes))?, allowance, &mut |_| Ok(()))?.rows)
 }
 
 #[test]

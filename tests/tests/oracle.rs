@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use converter::read::{self, Input, Kind, Reader, Values};
-use converter::table::{Allowance, Conversion, FileName};
+use converter::table::{Allowance, Conversion};
 use crds::config::{DatasetConfig, load, validate};
 use crds::wire::Compat;
 use netcdf::types::{FloatType, IntType, NcVariableType};
@@ -162,7 +162,7 @@ fn an_archive_converts_but_for_its_broken_files() -> Result<()> {
         let basename = file.key.rsplit('/').next().unwrap_or_default();
         let opened = conversion.open(Bytes::from(bytes));
         let result = opened.and_then(|opened| {
-            conversion.convert(FileName { key: basename }, &opened, Allowance::UNBOUNDED, &mut |object| {
+            conversion.convert(&basename.into(), &opened, Allowance::UNBOUNDED, &mut |object| {
                 assert!(keys.insert(object.key.clone()), "{} is written twice", object.key);
                 Ok(())
             })

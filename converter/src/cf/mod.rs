@@ -3,7 +3,7 @@
 
 mod calendar;
 mod chars;
-mod civil;
+pub(crate) mod civil;
 mod error;
 mod fill;
 pub mod geometry;

@@ -58,6 +58,9 @@ pub(super) struct RunArgs {
     /// Repeat the incumbent's value defects, for stores that must stay as they are
     #[arg(long, value_enum)]
     pub compat: Option<CompatArg>,
+    /// What objects are named after: full-key keeps files of one name in several folders apart
+    #[arg(long, value_enum)]
+    pub naming: Option<NamingArg>,
     /// Say what would be done, and do nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -88,6 +91,14 @@ pub(super) struct RunArgs {
 pub(super) enum CompatArg {
     Fixed,
     Incumbent,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum NamingArg {
+    /// The source file's name, as the incumbent does
+    Basename,
+    /// That and a hash of its whole key
+    FullKey,
 }
 
 /// As the operator calls it.

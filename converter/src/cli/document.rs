@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use crds::resource::effective::{self, Effective, Inputs};
 use crds::resource::{CloudOptimisedDatasetSpec, Destination, SecretRef, Source, manifest, secret};
-use crds::wire::Compat;
+use crds::wire::{Compat, Naming};
 use serde_json::Value;
 
-use super::args::{CompatArg, RunArgs};
+use super::args::{CompatArg, NamingArg, RunArgs};
 use crate::error::StageError;
 use crate::store::{Keys, Secrets};
 
@@ -38,6 +38,12 @@ pub(super) fn describe(args: &RunArgs) -> Result<Described, StageError> {
         spec.compat = Some(match compat {
             CompatArg::Fixed => Compat::Fixed,
             CompatArg::Incumbent => Compat::Incumbent,
+        });
+    }
+    if let Some(naming) = args.naming {
+        spec.naming = Some(match naming {
+            NamingArg::Basename => Naming::Basename,
+            NamingArg::FullKey => Naming::FullKey,
         });
     }
     if let Some(url) = &args.source {

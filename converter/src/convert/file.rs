@@ -16,7 +16,7 @@ use crate::error::StageError;
 use crate::failpoint::FailPoint;
 use crate::read::Input;
 use crate::store::StoreErrorKind;
-use crate::table::{Allowance, Conversion, ConvertedObject, FileError, FileName, FileReport};
+use crate::table::{Allowance, Conversion, ConvertedObject, FileError, FileReport};
 
 /// Converts the files of one batch.
 pub(super) struct Converter {
@@ -64,7 +64,8 @@ impl Converter {
             Ok(Err(error)) => return Ok(refused(file, &error)),
             Err(panicked) => return Ok(broken(file, &panicked)),
         };
-        let needed = self.conversion.memory_of(name_of(&file.key), &opened);
+        let name = self.context.source.name_of(&file.key, self.context.document.naming);
+        let needed = self.conversion.memory_of(&name, &opened);
         let Some((_working, bytes)) = self.budget.work(needed).await else {
             return Ok(too_large(file, file.bytes, needed));
         };
@@ -72,9 +73,9 @@ impl Converter {
         let more = if needed < LARGE { None } else { self.threads.try_acquire_many(self.threads.available_permits() as u32).ok() };
         let threads = 1 + more.as_ref().map_or(0, SemaphorePermit::num_permits);
         let (send, objects) = tokio::sync::mpsc::channel(OBJECTS_AHEAD);
-        let (conversion, key) = (Arc::clone(&self.conversion), file.key.clone());
+        let conversion = Arc::clone(&self.conversion);
         let converting = on_a_thread(move || {
-            conversion.convert(name_of(&key), &opened, Allowance { bytes, threads }, &mut |object| {
+            conversion.convert(&name, &opened, Allowance { bytes, threads }, &mut |object| {
                 send.blocking_send(object).map_err(|_| FileError::GaveUp("its objects could not be stored".into()))
             })
         });
@@ -179,11 +180,6 @@ const LARGE: u64 = 32 << 20;
 /// Objects that wait to be stored, and those that are stored at once.
 const OBJECTS_AHEAD: usize = 2;
 const STORED_AT_ONCE: usize = 4;
-
-/// A ledger's key without its scheme: `bucket/path/name`.
-fn name_of(key: &str) -> FileName<'_> {
-    FileName { key: key.strip_prefix("s3://").unwrap_or(key) }
-}
 
 fn processed(file: &PlannedFile, report: FileReport, objects: Vec<StagedObject>) -> FileRecord {
     FileRecord {

@@ -38,7 +38,7 @@ pub fn admit(head: Option<&Head>, document: &Document, has_content: bool) -> Res
     if document.rebuild.is_some() && document.rebuild != head.rebuild {
         return Ok(Admission::Relayout);
     }
-    let message = "partitioning, column types or compat are not those the dataset was written with; \
+    let message = "partitioning, column types, compat or naming are not those the dataset was written with; \
                    set a new spec.rebuild token (--rebuild) to write it anew, or take the change back";
     guard(Reason::LayoutConflict, message.to_owned())
 }

@@ -13,6 +13,8 @@ pub struct Terms {
     pub rebuild: Option<String>,
     pub retries: u32,
     pub min_age_seconds: u64,
+    /// The config says how CSV files are read.
+    pub csv: bool,
     pub now: Timestamp,
 }
 
@@ -80,11 +82,15 @@ fn judge_object(file: &SourceFile, terms: &Terms) -> Option<Verdict> {
         let message = format!("no client library can hold the key {:?}; copy the object to a plain one", listed.key);
         return Some(Verdict::Failed { reason: Reason::HostileKey, message });
     }
+    if file.hidden {
+        return Some(Verdict::Skipped(Reason::HiddenName));
+    }
     let suffix = listed.key.rsplit_once('.').map(|(_, suffix)| suffix.to_ascii_lowercase());
     match suffix.as_deref() {
-        Some("nc") => {}
-        Some(kind @ ("csv" | "parquet")) => {
-            let message = format!("{kind} input is not converted by this version");
+        Some("nc" | "parquet") => {}
+        Some("csv") if terms.csv => {}
+        Some("csv") => {
+            let message = "the config does not say how CSV files are read; add `csv_config`".to_owned();
             return Some(Verdict::Failed { reason: Reason::UnsupportedFormat, message });
         }
         _ => return Some(Verdict::Skipped(Reason::UnsupportedSuffix)),
@@ -124,13 +130,18 @@ mod tests {
             rebuild: None,
             retries: 2,
             min_age_seconds: 0,
+            csv: false,
             now: "2026-01-01T00:00:00Z".parse().unwrap(),
         }
     }
 
     fn file(key: &str, etag: &str) -> SourceFile {
         let modified = "2025-12-31T23:59:00Z".parse().unwrap();
-        SourceFile { key: key.into(), listed: Listed { key: key.into(), etag: etag.into(), bytes: 1, modified, garbled: false } }
+        SourceFile {
+            key: key.into(),
+            listed: Listed { key: key.into(), etag: etag.into(), bytes: 1, modified, garbled: false },
+            hidden: false,
+        }
     }
 
     fn record(published: Option<&str>, last: &str, failed: Option<(Reason, u32)>) -> LedgerRecord {
@@ -218,6 +229,12 @@ mod tests {
         assert_eq!(skipped("A.NC"), Verdict::Convert(Why::New));
         assert!(matches!(skipped("a//b.nc"), Verdict::Failed { reason: Reason::HostileKey, .. }));
         assert!(matches!(skipped("a/../b.nc"), Verdict::Failed { reason: Reason::HostileKey, .. }));
+        assert_eq!(skipped("A.Parquet"), Verdict::Convert(Why::New));
+        assert_eq!(
+            classify(&SourceFile { hidden: true, ..file("_tmp/a.parquet", "e") }, None, &terms()),
+            Verdict::Skipped(Reason::HiddenName)
+        );
+        assert_eq!(classify(&file("a.CSV", "e"), None, &Terms { csv: true, ..terms() }), Verdict::Convert(Why::New));
         assert!(matches!(skipped("a.csv"), Verdict::Failed { reason: Reason::UnsupportedFormat, .. }));
         let young = Terms { min_age_seconds: 120, ..terms() };
         assert_eq!(classify(&file("a.nc", "e"), None, &young), Verdict::Skipped(Reason::TooYoung));

@@ -1,18 +1,20 @@
 //! What there is to convert: the objects below the config's paths, in the order of their ledger keys.
 
+mod name;
 mod paths;
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use crds::config::DatasetConfig;
-use crds::wire::{Document, RequestCounts};
+use crds::config::{DatasetConfig, PathKind};
+use crds::wire::{Document, Naming, RequestCounts};
 use fancy_regex::Regex;
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
 
 use crate::error::StageError;
 use crate::store::{Keys, Listed, Side, Store, StoreError, StoreErrorKind, Url, open};
+pub use name::FileName;
 use paths::{Pattern, Span};
 
 /// All places a dataset's files come from.
@@ -29,6 +31,8 @@ pub struct SourceFile {
     /// The ledger's key: `s3://bucket/key`, or the path below a folder source.
     pub key: String,
     pub listed: Listed,
+    /// In a Hive folder, below a name that begins with `_` or `.`.
+    pub hidden: bool,
 }
 
 /// What stands after the last `/` of a key.
@@ -67,7 +71,10 @@ impl Source {
                 }
                 Url::Folder { .. } => (String::new(), String::new(), url),
             };
-            patterns.push(Pattern { bucket: name.clone(), prefix, filters, exclude: None });
+            // The URL stands for the config's paths: if all of them are Hive folders, so is it.
+            let hive = !config.paths.is_empty() && config.paths.iter().all(|path| path.kind == PathKind::Hive);
+            let kind = if hive { PathKind::Hive } else { PathKind::Files };
+            patterns.push(Pattern { bucket: name.clone(), prefix, filters, exclude: None, kind });
             stores.insert(name, open(Side::Source, &root, access, keys)?);
         } else {
             for path in &config.paths {
@@ -81,7 +88,7 @@ impl Source {
                     let root = Url::Bucket { bucket: bucket.clone(), prefix: String::new() };
                     stores.insert(bucket.clone(), open(Side::Source, &root, access, keys)?);
                 }
-                patterns.push(Pattern { bucket, prefix: path.prefix.clone(), filters, exclude: config.exclude.clone() });
+                patterns.push(Pattern { bucket, prefix: path.prefix.clone(), filters, exclude: config.exclude.clone(), kind: path.kind });
             }
         }
         if patterns.is_empty() {
@@ -121,10 +128,22 @@ impl Source {
                     key: listed.key.clone(),
                     message,
                 });
-                let file = SourceFile { key, listed };
+                let hidden = span.hive(&listed.key).is_some_and(name::is_hidden);
+                let file = SourceFile { key, listed, hidden };
                 async move { Ok(kept?.then_some(file)) }
             })
             .boxed()
+    }
+
+    /// What the file with this ledger key is called, and its columns if it lies in a Hive folder.
+    #[must_use]
+    pub fn name_of(&self, key: &str, naming: Naming) -> FileName {
+        let (bucket, path) = match key.strip_prefix("s3://").and_then(|rest| rest.split_once('/')) {
+            Some(found) if !self.stores.contains_key("") => found,
+            _ => ("", key),
+        };
+        let hive = self.spans.iter().filter(|span| span.bucket == bucket).find_map(|span| span.hive(path));
+        hive.map_or_else(|| FileName::new(key, naming), |below| FileName::in_hive(key, below))
     }
 
     /// The store that holds a ledger key, and the key in it.

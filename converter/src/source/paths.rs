@@ -1,5 +1,6 @@
 //! Paths and filters as a list of disjoint key ranges: no object is listed or met twice.
 
+use crds::config::PathKind;
 use fancy_regex::Regex;
 
 /// One path of the config: a raw prefix and what its keys must pass.
@@ -11,6 +12,7 @@ pub(super) struct Pattern {
     pub filters: Vec<Regex>,
     /// Plain substring that a key must not hold.
     pub exclude: Option<String>,
+    pub kind: PathKind,
 }
 
 /// A prefix to list once, with the patterns that lie in it.
@@ -26,8 +28,10 @@ impl Span {
     /// A filter that gives up on this URL: whether the file is meant is not known then.
     pub fn keeps(&self, key: &str, url: &str) -> Result<bool, String> {
         for pattern in &self.patterns {
+            // A Parquet path names one object.
+            let other = pattern.kind == PathKind::Parquet && key != pattern.prefix;
             let excluded = pattern.exclude.as_ref().is_some_and(|word| key.contains(word.as_str()));
-            if excluded || !key.starts_with(&pattern.prefix) {
+            if other || excluded || !key.starts_with(&pattern.prefix) {
                 continue;
             }
             if pattern.filters.is_empty() {
@@ -43,6 +47,12 @@ impl Span {
             }
         }
         Ok(false)
+    }
+
+    /// The path of a key in the innermost Hive folder that holds it.
+    pub fn hive<'k>(&self, key: &'k str) -> Option<&'k str> {
+        let folders = self.patterns.iter().filter(|pattern| pattern.kind == PathKind::Hive);
+        folders.filter_map(|pattern| key.strip_prefix(&pattern.prefix)).min_by_key(|below| below.len())
     }
 }
 
@@ -67,7 +77,7 @@ mod tests {
 
     fn pattern(bucket: &str, prefix: &str, filter: &str) -> Pattern {
         let filters = if filter.is_empty() { vec![] } else { vec![Regex::new(filter).unwrap()] };
-        Pattern { bucket: bucket.into(), prefix: prefix.into(), filters, exclude: None }
+        Pattern { bucket: bucket.into(), prefix: prefix.into(), filters, exclude: None, kind: PathKind::Files }
     }
 
     #[test]
@@ -94,6 +104,18 @@ mod tests {
         assert_eq!(spans[0].keeps("file1.nc", "s3://b/file1.nc"), Ok(true));
         assert_eq!(spans[0].keeps("file2.nc", "s3://b/file2.nc"), Ok(false));
         assert_eq!(spans[0].keeps("bad.nc", "s3://b/bad.nc"), Ok(false));
+    }
+
+    #[test]
+    fn a_parquet_path_is_one_object_and_a_hive_folder_many() {
+        let of = |prefix: &str, kind| Pattern { kind, ..pattern("b", prefix, "") };
+        let spans = coalesce(vec![of("x/one.parquet", PathKind::Parquet), of("y/", PathKind::Hive), of("y/deep/", PathKind::Hive)]);
+        assert_eq!(spans.len(), 2);
+        assert_eq!(spans[0].keeps("x/one.parquet", ""), Ok(true));
+        assert_eq!(spans[0].keeps("x/one.parquet.bak", ""), Ok(false));
+        assert_eq!((spans[0].hive("x/one.parquet"), spans[1].keeps("y/a=1/p.parquet", "")), (None, Ok(true)));
+        assert_eq!(spans[1].hive("y/a=1/p.parquet"), Some("a=1/p.parquet"));
+        assert_eq!(spans[1].hive("y/deep/b=2/p.parquet"), Some("b=2/p.parquet"));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::read::Values;
 /// The value of an added variable; none when its column is not there (it becomes null).
 pub(super) fn value(added: &AddedVariable, sources: &mut Sources) -> Result<Option<ArrayRef>, FileError> {
     match &added.source {
-        Source::Filename => Ok(Some(Arc::new(StringArray::from(vec![sources.name.basename()])))),
+        Source::Filename => Ok(Some(Arc::new(StringArray::from(vec![sources.name.basename.as_str()])))),
         Source::TimeExtent | Source::SpatialExtent => Ok(None),
         Source::GlobalAttribute(name) => {
             let Some(attribute) = sources.global_attribute(name) else {
@@ -27,7 +27,8 @@ pub(super) fn value(added: &AddedVariable, sources: &mut Sources) -> Result<Opti
         Source::VariableAttribute { variable, attribute } => {
             cast(added, sources.variable_attribute(variable, attribute).as_ref()).map(Some)
         }
-        Source::Function(function) => Err(FileError::UnsupportedFunction { name: added.name.clone(), function: function.clone() }),
+        // Made where the columns are (`function`).
+        Source::Function(_) => Ok(None),
     }
 }
 
@@ -52,7 +53,7 @@ impl Target {
     }
 }
 
-fn cast(added: &AddedVariable, value: Option<&Values>) -> Result<ArrayRef, FileError> {
+pub(super) fn cast(added: &AddedVariable, value: Option<&Values>) -> Result<ArrayRef, FileError> {
     let target = Target::of(&added.type_name);
     let blank = value.is_none_or(|v| v.is_empty() || v.as_text().is_some_and(|t| t.trim().is_empty()));
     let Some(value) = value.filter(|_| !blank) else { return fill(added, target) };

@@ -10,6 +10,7 @@ use arrow_schema::{ArrowError, DataType};
 use arrow_select::take::take;
 
 use super::shape::Broadcast;
+use crate::write::WriteError;
 
 /// Values and how they lie in the rows.
 #[derive(Clone, Debug)]
@@ -21,6 +22,15 @@ pub(super) struct Placed {
 impl Placed {
     pub(super) fn constant(array: ArrayRef) -> Self {
         Self { array, map: Broadcast::scalar() }
+    }
+
+    /// One value for each of all `rows`.
+    pub(super) fn expanded(self, rows: usize) -> Result<ArrayRef, WriteError> {
+        if self.map.is_identity() {
+            return Ok(self.array);
+        }
+        let indices = UInt64Array::from_iter_values((0..rows).map(|row| self.map.index(row) as u64));
+        Ok(take(&self.array, &indices, None)?)
     }
 }
 

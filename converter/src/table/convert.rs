@@ -12,16 +12,17 @@ use super::level::{self, Codes};
 use super::levels::{self, Level, Levels};
 use super::notes::Notes;
 use super::rows::{Rows, VariableRows};
-use super::source::Sources;
+use super::source::{Functions, Sources};
 use super::spool::{SlabColumns, Spool};
-use super::{Allowance, Content, Conversion, FileError, FileName, FileReport, OpenFile, Sink, estimate, partition};
+use super::{Allowance, Content, Conversion, FileError, FileReport, OpenFile, Sink, estimate, partition};
 use crate::read::Reader;
+use crate::source::FileName;
 
 /// Converts a file. What the schema's type cannot hold is known only once all slabs were seen; where
 /// the incumbent then keeps a column's own type, the file is gone through again.
 pub(super) fn run(
     conversion: &Conversion,
-    name: FileName,
+    name: &FileName,
     file: &OpenFile,
     allowance: Allowance,
     sink: &mut Sink,
@@ -57,7 +58,7 @@ fn finish(
 /// One time through a file.
 struct Pass<'a> {
     conversion: &'a Conversion,
-    name: FileName<'a>,
+    name: &'a FileName,
     allowance: Allowance,
     facts: &'a mut Facts,
     report: FileReport,
@@ -68,12 +69,13 @@ struct Pass<'a> {
     bad_times: u64,
     bad_positions: u64,
     last_time: Option<i64>,
+    functions: Functions<'a>,
     /// For each partition whether any row gave it a value.
     seen: Vec<bool>,
 }
 
 impl<'a> Pass<'a> {
-    fn new(conversion: &'a Conversion, name: FileName<'a>, allowance: Allowance, facts: &'a mut Facts) -> Self {
+    fn new(conversion: &'a Conversion, name: &'a FileName, allowance: Allowance, facts: &'a mut Facts) -> Self {
         Self {
             conversion,
             name,
@@ -87,6 +89,7 @@ impl<'a> Pass<'a> {
             bad_times: 0,
             bad_positions: 0,
             last_time: None,
+            functions: Functions::default(),
             seen: vec![false; conversion.config.partitioning.len()],
         }
     }
@@ -97,7 +100,7 @@ impl<'a> Pass<'a> {
 
     /// The rows of a file of variables.
     fn variables(&mut self, reader: &dyn Reader, length: u64) -> Result<(), FileError> {
-        let layout = Layout::of(reader, self.config(), self.conversion.compat, self.name.key)?;
+        let layout = Layout::of(reader, self.config(), self.conversion.compat, &self.name.key)?;
         for note in &layout.notes {
             self.notes.say(note.as_str());
         }
@@ -115,7 +118,7 @@ impl<'a> Pass<'a> {
     fn slab(&mut self, rows: Rows<'_>) -> Result<(), FileError> {
         let count = rows.count();
         self.spool.make_room()?;
-        let mut sources = Sources::new(self.conversion, self.name, rows, &mut self.notes);
+        let mut sources = Sources::new(self.conversion, self.name, rows, &mut self.functions, &mut self.notes);
         let time = levels::time_level(&mut sources, &mut self.last_time)?;
         let positions = levels::position_levels(&mut sources)?;
         let (survivors, bad_times, bad_positions) = leave_out(count, time.as_ref(), positions.as_ref());
@@ -137,7 +140,7 @@ impl<'a> Pass<'a> {
             for (seen, has) in self.seen.iter_mut().zip(levels.values(&group.codes)) {
                 *seen |= has;
             }
-            let key = partition::object_key(&levels.folders(&group.codes), self.name.basename());
+            let key = partition::object_key(&levels.folders(&group.codes), &self.name.stem);
             self.spool.push(key, &columns, group.ranges);
         }
         Ok(())

@@ -31,8 +31,6 @@ pub enum FileError {
     NotANumber(String),
     #[error("added variable {name:?} cannot be made: {detail}")]
     AddedVariable { name: String, detail: String },
-    #[error("added variable {name:?} takes its value from the function {function:?}, which this version does not know")]
-    UnsupportedFunction { name: String, function: String },
     /// A defect of ours that this file brings to light: it must not stop the others.
     #[error("the conversion stopped: {0}")]
     GaveUp(String),
@@ -67,7 +65,6 @@ impl FileError {
             Self::NoRows(_) => Reason::NoRows,
             Self::EmptyPartitionColumn(_) => Reason::EmptyPartitionColumn,
             Self::CastFailed { .. } | Self::NotANumber(_) | Self::AddedVariable { .. } => Reason::CastFailed,
-            Self::UnsupportedFunction { .. } => Reason::UnsupportedFormat,
             Self::GaveUp(_) => Reason::UnreadableFile,
             Self::Shape { .. } | Self::Incredible { .. } => Reason::UnreadableFile,
             Self::ChunkTooLarge { .. } => Reason::ChunkTooLarge,

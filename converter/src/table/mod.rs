@@ -7,6 +7,7 @@ mod columns;
 mod convert;
 mod error;
 mod estimate;
+mod function;
 mod handler;
 mod layout;
 mod level;
@@ -29,6 +30,7 @@ use crds::config::{DatasetConfig, Partition};
 use crds::wire::{Compat, Reason};
 
 use crate::read::{self, Input, Reader};
+use crate::source::FileName;
 use layout::Layout;
 
 pub use error::FileError;
@@ -44,7 +46,7 @@ pub struct Conversion {
 /// A finished object of the dataset.
 #[derive(Clone, Debug)]
 pub struct ConvertedObject {
-    /// Relative to the dataset's folder: `<k>=<v>/…/<basename>-0.parquet`.
+    /// Relative to the dataset's folder: `<k>=<v>/…/<stem>-0.parquet`.
     pub key: String,
     pub body: Input,
     pub rows: u64,
@@ -64,19 +66,6 @@ impl Allowance {
     /// Bytes of one object above which it goes to a scratch file.
     fn object_bytes(self) -> u64 {
         (self.bytes / 8).clamp(1 << 20, 64 << 20)
-    }
-}
-
-/// A source file's name: its whole key, of which the objects' names take the last part.
-#[derive(Clone, Copy, Debug)]
-pub struct FileName<'a> {
-    pub key: &'a str,
-}
-
-impl<'a> FileName<'a> {
-    #[must_use]
-    pub fn basename(self) -> &'a str {
-        self.key.rsplit('/').next().unwrap_or(self.key)
     }
 }
 
@@ -140,9 +129,9 @@ impl Conversion {
     /// Memory the conversion of a file takes when all its rows are in memory at once, its own bytes
     /// included. With less it goes through the file in parts.
     #[must_use]
-    pub fn memory_of(&self, name: FileName, file: &OpenFile) -> u64 {
+    pub fn memory_of(&self, name: &FileName, file: &OpenFile) -> u64 {
         let Content::Variables(reader) = &file.content;
-        let layout = read::guarded(|| Layout::of(reader.as_ref(), &self.config, self.compat, name.key));
+        let layout = read::guarded(|| Layout::of(reader.as_ref(), &self.config, self.compat, &name.key));
         // A file without rows is found out by its conversion.
         let rows = layout.ok().and_then(Result::ok).map_or(0, |layout| estimate::bytes(reader.as_ref(), &self.config, &layout));
         rows.saturating_add(file.in_memory)
@@ -153,7 +142,7 @@ impl Conversion {
     /// # Errors
     /// When the file gives no rows; its reason and message say why. Nothing of it may be published
     /// then, whatever the sink was given.
-    pub fn convert(&self, name: FileName, file: &OpenFile, allowance: Allowance, sink: &mut Sink) -> Result<FileReport, FileError> {
+    pub fn convert(&self, name: &FileName, file: &OpenFile, allowance: Allowance, sink: &mut Sink) -> Result<FileReport, FileError> {
         read::guarded(|| convert::run(self, name, file, allowance, sink)).unwrap_or_else(|panic| Err(FileError::GaveUp(panic)))
     }
 

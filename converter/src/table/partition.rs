@@ -16,13 +16,13 @@ pub(super) fn folder(key: &str, value: Option<&str>) -> String {
     }
 }
 
-/// `<k1>=<v1>/…/<basename>-0.parquet`
-pub(super) fn object_key(folders: &[String], basename: &str) -> String {
+/// `<k1>=<v1>/…/<stem>-0.parquet`
+pub(super) fn object_key(folders: &[String], stem: &str) -> String {
     let mut key = folders.join("/");
     if !key.is_empty() {
         key.push('/');
     }
-    key + basename + "-0.parquet"
+    key + stem + "-0.parquet"
 }
 
 #[cfg(test)]

@@ -3,45 +3,98 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow_array::ArrayRef;
-use crds::config::DatasetConfig;
+use arrow_array::{ArrayRef, StringArray};
+use crds::config::{AddedVariable, DatasetConfig, Function, Source};
 use serde_json::Value;
 
 use super::column::Placed;
+use super::function::{Computed, FileFacts, Made};
 use super::notes::Notes;
 use super::rows::Rows;
-use super::{Conversion, FileError, FileName, added};
+use super::shape::Broadcast;
+use super::{Conversion, FileError, added};
 use crate::read::Values;
+use crate::source::FileName;
+
+/// Computed columns of a file, by their place among the added variables: they go through its slabs in
+/// order.
+pub(super) type Functions<'b> = BTreeMap<usize, Computed<'b>>;
 
 /// The natural values of the columns of one slab.
-pub(super) struct Sources<'a> {
-    pub(super) conversion: &'a Conversion,
-    pub(super) name: FileName<'a>,
+pub(super) struct Sources<'a, 'b> {
+    pub(super) conversion: &'b Conversion,
+    pub(super) name: &'a FileName,
     pub(super) rows: Rows<'a>,
+    functions: &'a mut Functions<'b>,
+    /// Computed columns of this slab, by their place among the added variables.
+    made: BTreeMap<usize, Placed>,
     /// Values that stand in a column's place.
     replaced: BTreeMap<String, ArrayRef>,
     pub(super) notes: &'a mut Notes,
 }
 
-impl<'a> Sources<'a> {
-    pub(super) fn new(conversion: &'a Conversion, name: FileName<'a>, rows: Rows<'a>, notes: &'a mut Notes) -> Self {
-        Self { conversion, name, rows, replaced: BTreeMap::new(), notes }
+impl<'a, 'b> Sources<'a, 'b> {
+    pub(super) fn new(
+        conversion: &'b Conversion,
+        name: &'a FileName,
+        rows: Rows<'a>,
+        functions: &'a mut Functions<'b>,
+        notes: &'a mut Notes,
+    ) -> Self {
+        Self { conversion, name, rows, functions, made: BTreeMap::new(), replaced: BTreeMap::new(), notes }
     }
 
-    fn config(&self) -> &'a DatasetConfig {
+    fn config(&self) -> &'b DatasetConfig {
         &self.conversion.config
     }
 
     /// The natural values of a column: an added variable, or a column of the file.
     pub(super) fn column(&mut self, name: &str) -> Result<Option<Placed>, FileError> {
-        let config = self.config();
-        let mut placed = match config.add_variables.iter().find(|a| a.name == name) {
-            Some(added) => added::value(added, self)?.map(Placed::constant),
-            None => self.rows.values(name, self.notes)?,
-        };
+        let mut placed = self.column_of(name, self.config().add_variables.len())?;
         if let (Some(placed), Some(array)) = (&mut placed, self.replaced.get(name)) {
             placed.array = Arc::clone(array);
         }
+        Ok(placed)
+    }
+
+    /// The same, as the added variable at `before` sees it: of the added variables only those above it,
+    /// so that its own name means the file's column and no two of them wait for each other.
+    fn column_of(&mut self, name: &str, before: usize) -> Result<Option<Placed>, FileError> {
+        let config = self.config();
+        if let Some(position) = config.add_variables[..before].iter().position(|a| a.name == name) {
+            let added = &config.add_variables[position];
+            return match &added.source {
+                Source::Function(function) => self.computed(function, added, position).map(Some),
+                _ => Ok(added::value(added, self)?.map(Placed::constant)),
+            };
+        }
+        if self.rows.has(name) {
+            return Ok(self.rows.values(name, self.notes)?);
+        }
+        let hive = self.name.hive.iter().find(|(key, _)| key == name);
+        Ok(hive.map(|(_, value)| Placed::constant(Arc::new(StringArray::from(vec![value.clone()])))))
+    }
+
+    fn computed(&mut self, function: &'b Function, added: &'b AddedVariable, position: usize) -> Result<Placed, FileError> {
+        if let Some(placed) = self.made.get(&position) {
+            return Ok(placed.clone());
+        }
+        let mut computed = match self.functions.remove(&position) {
+            Some(computed) => computed,
+            None => Computed::new(function, added)?,
+        };
+        let attributes = match &self.rows {
+            Rows::Variables(rows) => rows.reader.attributes(),
+            Rows::Table(_) => &[],
+        };
+        let (facts, rows) = (FileFacts { name: self.name, attributes }, self.rows.count());
+        let mut columns = |name: &str| Ok(self.column_of(name, position)?.map(|placed| placed.expanded(rows)).transpose()?);
+        let placed = match computed.evaluate(facts, &mut columns, rows)? {
+            Made::Scalar(array) => Placed::constant(array),
+            Made::Rows(array) => Placed { array, map: Broadcast::identity(rows) },
+        };
+        self.functions.insert(position, computed);
+        self.made.insert(position, placed.clone());
         Ok(placed)
     }
 

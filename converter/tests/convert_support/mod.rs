@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arrow_array::Array as _;
 use bytes::Bytes;
-use converter::table::{Allowance, Conversion, ConvertedObject, FileError, FileName, FileReport, OpenFile};
+use converter::table::{Allowance, Conversion, ConvertedObject, FileError, FileReport, OpenFile};
 use crds::config::{DatasetConfig, load, validate};
 use crds::wire::Compat;
 
@@ -44,7 +44,7 @@ pub fn converted(
     allowance: Allowance,
 ) -> Result<(FileReport, Vec<ConvertedObject>), FileError> {
     let mut objects = Vec::new();
-    let report = conversion.convert(FileName { key: name }, file, allowance, &mut |object| {
+    let report = conversion.convert(&name.into(), file, allowance, &mut |object| {
         objects.push(object);
         Ok(())
     })?;

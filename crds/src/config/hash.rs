@@ -2,7 +2,7 @@
 //!
 //! | hash | covers | a change means |
 //! |---|---|---|
-//! | layout | format, partitions, the type of each column, Zarr dimensions, chunks and template, compat | `LayoutConflict` until a rebuild |
+//! | layout | format, partitions, the type of each column, Zarr dimensions, chunks and template, compat, naming of objects | `LayoutConflict` until a rebuild |
 //! | content | the order of columns, what is added, dropped, computed and how files are read, the valid range of the partition's position | files are stale |
 //! | metadata | attributes of variables, global attributes, dataset name, UUID | the sidecar is rewritten |
 //!
@@ -16,15 +16,19 @@ use sha2::{Digest as _, Sha256};
 
 use super::cast::whole;
 use super::{DatasetConfig, Partition, Source, VariableSchema};
-use crate::wire::{Compat, Hashes};
+use crate::wire::{Compat, Hashes, Naming};
 
 /// The hashes of a merged and validated config.
 #[must_use]
-pub fn hashes(merged: &Value, config: &DatasetConfig, compat: Compat) -> Hashes {
-    Hashes { layout: hash(&layout(merged, config, compat)), content: hash(&content(merged, config)), metadata: hash(&metadata(config)) }
+pub fn hashes(merged: &Value, config: &DatasetConfig, compat: Compat, naming: Naming) -> Hashes {
+    Hashes {
+        layout: hash(&layout(merged, config, compat, naming)),
+        content: hash(&content(merged, config)),
+        metadata: hash(&metadata(config)),
+    }
 }
 
-fn layout(merged: &Value, config: &DatasetConfig, compat: Compat) -> Value {
+fn layout(merged: &Value, config: &DatasetConfig, compat: Compat, naming: Naming) -> Value {
     let types: Map<String, Value> =
         config.schema.iter().map(|column| (column.name.clone(), Value::from(column.column_type.as_str()))).collect();
     let dims: Map<String, Value> =
@@ -32,6 +36,8 @@ fn layout(merged: &Value, config: &DatasetConfig, compat: Compat) -> Value {
     json!({
         "format": config.format,
         "compat": compat,
+        // Absent for the default: datasets are older than the choice.
+        "naming": (naming != Naming::default()).then_some(naming),
         "partitioning": config.partitioning.iter().map(partition).collect::<Vec<_>>(),
         "types": types,
         "dims": dims,
@@ -64,11 +70,9 @@ fn content(merged: &Value, config: &DatasetConfig) -> Value {
             let limits = json!([column.attributes.get("valid_min"), column.attributes.get("valid_max")]);
             (column.name.clone(), limits)
         }).collect::<Map<_, _>>(),
-        "handler": config.handler_class,
+        "mode": config.mode.canonical(),
         "drop_var": dropped_from_schema(merged),
         "csv_config": merged.get("csv_config"),
-        "netcdf_read_config": merged.get("netcdf_read_config"),
-        "functions": transform(merged, "functions"),
         "vars_incompatible_with_region": transform(merged, "vars_incompatible_with_region"),
         "dataset_sort_by": transform(merged, "dataset_sort_by"),
         "skip_cftime_decode": transform(merged, "skip_cftime_decode"),
@@ -92,7 +96,7 @@ fn source(source: &Source) -> Value {
         Source::SpatialExtent => json!("spatial_extent"),
         Source::GlobalAttribute(name) => json!({"global": name}),
         Source::VariableAttribute { variable, attribute } => json!({"of": variable, "attribute": attribute}),
-        Source::Function(name) => json!({"function": name}),
+        Source::Function(function) => json!({"function": function.canonical()}),
     }
 }
 

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::Format;
 use super::finding::Findings;
+use super::functions::{self, method_keys};
 use super::node::{Node, is_comment, join};
 
 const TOP: &[&str] = &[
@@ -31,7 +32,7 @@ const LEGACY: &[&str] = &[
     "force_old_pq_del",
 ];
 /// Known, and without a meaning here: what they asked for is asked for in the resource's own fields.
-const IGNORED_TOP: &[&str] = &["logger_name", "aws_opendata_registry", "netcdf_read_config"];
+const IGNORED_TOP: &[&str] = &["logger_name", "aws_opendata_registry"];
 const RUN: &[&str] =
     &["paths", "exclude", "bucket_raw_default_name", "s3_bucket_opts", "s3_fs_common_opts", "force_previous_parquet_deletion"];
 const IGNORED_RUN: &[&str] = &[
@@ -61,6 +62,7 @@ const TRANSFORM_ZARR: &[&str] = &[
     "skip_cftime_decode",
 ];
 const ADDED: &[&str] = &["source", "schema"];
+const FUNCTION: &[&str] = &["extract_method", "method"];
 const PARTITION: &[&str] = &["source_variable", "type", "time_extent", "spatial_extent"];
 const TIME_EXTENT: &[&str] = &["time_varname", "partition_period"];
 const SPATIAL_EXTENT: &[&str] = &["lat_varname", "lon_varname", "spatial_resolution"];
@@ -89,6 +91,11 @@ pub(crate) fn check(config: &Value, format: Option<Format>, findings: &mut Findi
     if let Some(csv) = root.get("csv_config") {
         level(&csv, &[CSV], &[], findings);
     }
+    // The incumbent documents more of these than it reads.
+    if let Some(Value::Object(options)) = config.get("netcdf_read_config") {
+        let others = options.keys().filter(|key| *key != "spectral_flatten" && !key.starts_with('_'));
+        findings.ignored.extend(others.map(|key| join("netcdf_read_config", key)));
+    }
     let Some(transform) = root.get("schema_transformation") else { return };
     let other_format = match format {
         Some(Format::Parquet) => TRANSFORM_ZARR,
@@ -101,6 +108,16 @@ pub(crate) fn check(config: &Value, format: Option<Format>, findings: &mut Findi
             let path = join(&transform.at("add_variables"), name);
             level(&Node { value, path }, &[ADDED], &[], findings);
         }
+    }
+    if let Some(Value::Object(defined)) = transform.get("functions").map(|node| node.value) {
+        for (name, value) in defined.iter().filter(|(name, _)| !name.starts_with('_')) {
+            let function = Node { value, path: join(&transform.at("functions"), name) };
+            level(&function, &[FUNCTION], &[], findings);
+            if let Some(method) = function.get("method") {
+                level(&method, &[method_keys(&function)], &[], findings);
+            }
+        }
+        functions::unused(&transform, transform.value.get("add_variables").and_then(Value::as_object), findings);
     }
     for item in list(&transform, "partitioning") {
         level(&item, &[PARTITION], &[], findings);

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::Mode;
+use super::{Function, Mode};
 
 /// The form of the published dataset: the suffix of its folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
@@ -29,8 +29,7 @@ pub struct DatasetConfig {
     pub dataset_name: String,
     pub format: Format,
     pub metadata_uuid: Option<String>,
-    pub handler_class: Option<String>,
-    /// How the files are read.
+    /// What `handler_class` says of how files are read.
     pub mode: Mode,
     /// The target schema: `schema` in config order, every `add_variables` entry set (an existing
     /// name keeps its place) or appended, `drop_variables` removed. Partition columns included.
@@ -112,7 +111,7 @@ pub enum Source {
     SpatialExtent,
     GlobalAttribute(String),
     VariableAttribute { variable: String, attribute: String },
-    Function(String),
+    Function(Function),
 }
 
 /// One level of partition folders.
@@ -149,14 +148,36 @@ pub enum PartitionPeriod {
     Nanosecond,
 }
 
+/// What an entry of `run_settings.paths` names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum PathKind {
+    /// `type: files`: all keys that begin with a prefix.
+    #[default]
+    Files,
+    /// `type: parquet`: one object.
+    Parquet,
+    /// `type: parquet` with `partitioning: hive`: a folder. Each object in it is a file of its own; parts
+    /// of its path such as `year=2020` are columns, and names that begin with `_` or `.` are no input.
+    Hive,
+}
+
+impl PathKind {
+    fn is_files(&self) -> bool {
+        *self == Self::Files
+    }
+}
+
 /// One entry of `run_settings.paths`, years expanded: a raw key prefix and the test its keys must pass.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourcePath {
     pub bucket: String,
-    /// Raw prefix: `X` also lists `X2/`.
+    /// Raw prefix: `X` also lists `X2/`. Of a Parquet path its whole key, of a Hive folder with a `/` at the end.
     pub prefix: String,
     /// Regular expression searched in `s3://bucket/key`; none keeps everything.
     pub filter: Option<String>,
+    #[serde(default, skip_serializing_if = "PathKind::is_files")]
+    pub kind: PathKind,
 }
 
 /// What a config's s3fs options say of the source's store; the resource's own fields win over them.

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::finding::Findings;
 use super::node::Node;
-use super::{SourceOptions, SourcePath};
+use super::{PathKind, SourceOptions, SourcePath};
 
 /// The incumbent's bucket of relative `s3_uri`s when nothing names one.
 pub const DEFAULT_SOURCE_BUCKET: &str = "imos-data";
@@ -82,11 +82,11 @@ fn path(item: &Node<'_>, raw: Option<&str>, bucket_named: bool, out: &mut RunSet
                 findings.error(item.at("type"), format!("missing, and `{suffix}` occurs in the path; write `files`, `parquet` or `zarr`"));
             }
         }
-        Some("parquet") => findings.unsupported(item.at("type"), "Parquet inputs come in a later version; write `files`"),
+        Some("parquet") => {}
         Some("zarr") => findings.unsupported(item.at("type"), "Zarr inputs are not converted; write `files`"),
         Some(other) => findings.error(item.at("type"), format!("`{other}` is not a type of path; write `files`, `parquet` or `zarr`")),
     }
-    partitioning(item, kind, findings);
+    let hive = partitioning(item, kind, findings);
     if matches!(kind, Some("parquet" | "zarr")) {
         for (key, given) in [("filter", filter.is_some()), ("year_range", !years.is_empty())] {
             if given {
@@ -95,8 +95,23 @@ fn path(item: &Node<'_>, raw: Option<&str>, bucket_named: bool, out: &mut RunSet
         }
     }
     let Some((bucket, prefix)) = location(item, uri, raw, bucket_named, out, findings) else { return };
+    let (kind, prefix) = match (kind, hive) {
+        (Some("parquet"), hive) => {
+            let key = prefix.trim_end_matches('/');
+            if key.is_empty() && !hive {
+                findings.error(item.at("s3_uri"), format!("`{uri}` names no object; write `s3://bucket/prefix/name.parquet`"));
+                return;
+            }
+            match hive {
+                true if key.is_empty() => (PathKind::Hive, String::new()),
+                true => (PathKind::Hive, format!("{key}/")),
+                false => (PathKind::Parquet, key.to_owned()),
+            }
+        }
+        _ => (PathKind::Files, prefix),
+    };
     let mut add = |prefix: String| {
-        let path = SourcePath { bucket: bucket.clone(), prefix, filter: filter.clone() };
+        let path = SourcePath { bucket: bucket.clone(), prefix, filter: filter.clone(), kind };
         if !out.paths.contains(&path) {
             out.paths.push(path);
         }
@@ -150,14 +165,16 @@ fn location(
     Some((bucket.to_owned(), prefix.to_owned()))
 }
 
-fn partitioning(item: &Node<'_>, kind: Option<&str>, findings: &mut Findings) {
-    let Some(word) = item.text_of("partitioning", findings) else { return };
+/// Whether a Parquet path is a Hive folder.
+fn partitioning(item: &Node<'_>, kind: Option<&str>, findings: &mut Findings) -> bool {
+    let Some(word) = item.text_of("partitioning", findings) else { return false };
     if kind != Some("parquet") {
         let kind = kind.unwrap_or("files");
         findings.error(item.at("partitioning"), format!("has no meaning for `type: {kind}`; remove it, or write `type: parquet`"));
     } else if word != "hive" {
         findings.error(item.at("partitioning"), format!("`{word}` is not a partitioning; write `hive` or null"));
     }
+    word == "hive"
 }
 
 /// At most one regular expression, as text or as the only item of a list.

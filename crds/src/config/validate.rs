@@ -26,12 +26,10 @@ pub fn validate(config: &Value) -> Result<Validated, ConfigError> {
         }
         None => Vec::new(),
     };
-    variables::functions(&root, &variables, &mut findings);
     let metadata_uuid = root.text_of("metadata_uuid", &mut findings).map(str::to_owned);
     if config.get("metadata_uuid").is_none() {
         findings.warn("metadata_uuid", "missing; the dataset gets none (write null to say so)");
     }
-    let handler_class = root.text_of("handler_class", &mut findings).map(str::to_owned);
     let mode = mode::mode(&root, format, &mut findings);
     csv(&root, &mut findings);
     let global_attributes = global_attributes(&root, &mut findings);
@@ -46,7 +44,6 @@ pub fn validate(config: &Value) -> Result<Validated, ConfigError> {
             dataset_name,
             format,
             metadata_uuid,
-            handler_class,
             mode,
             schema: variables.schema,
             drop_variables: variables.dropped,

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::finding::Findings;
+use super::functions;
 use super::node::{Node, is_comment, join, kind};
 use super::types::TYPE_NAMES;
 use super::{AddedVariable, ColumnType, Format, Source, VariableSchema};
@@ -26,7 +27,7 @@ pub(crate) fn variables(root: &Node<'_>, format: Format, findings: &mut Findings
     let Some(transform) = root.get("schema_transformation") else { return out };
     if let Some(entries) = transform.get("add_variables") {
         for (name, node) in entries.entries(findings) {
-            let Some((variable, attributes)) = added(name, &node, format, findings) else { continue };
+            let Some((variable, attributes)) = added(name, &node, &transform, format, findings) else { continue };
             let column = VariableSchema { name: name.to_owned(), column_type: variable.column_type, attributes };
             match out.schema.iter_mut().find(|known| known.name == name) {
                 Some(place) => *place = column,
@@ -89,9 +90,15 @@ fn type_of<'a>(variable: &Node<'a>, format: Format, findings: &mut Findings) -> 
     Some((name, column_type?))
 }
 
-fn added(name: &str, node: &Node<'_>, format: Format, findings: &mut Findings) -> Option<(AddedVariable, Map<String, Value>)> {
+fn added(
+    name: &str,
+    node: &Node<'_>,
+    transform: &Node<'_>,
+    format: Format,
+    findings: &mut Findings,
+) -> Option<(AddedVariable, Map<String, Value>)> {
     node.object(findings)?;
-    let source = source(node, format, findings);
+    let source = source(name, node, transform, format, findings);
     let Some(schema) = node.get("schema") else {
         findings.error(node.at("schema"), "missing; write at least its `type` and `units`");
         return None;
@@ -128,7 +135,7 @@ fn added(name: &str, node: &Node<'_>, format: Format, findings: &mut Findings) -
 const SOURCES: &str = "`@filename`, `@global_attribute:<name>`, `@variable_attribute:<variable>.<attribute>`, \
     `@partitioning:time_extent`, `@partitioning:spatial_extent` or `@function:<name>`";
 
-fn source(node: &Node<'_>, format: Format, findings: &mut Findings) -> Option<Source> {
+fn source(variable: &str, node: &Node<'_>, transform: &Node<'_>, format: Format, findings: &mut Findings) -> Option<Source> {
     let text = node.required_text("source", &format!("one of {SOURCES}"), findings)?;
     let path = node.at("source");
     let source = match text.split_once(':') {
@@ -136,7 +143,13 @@ fn source(node: &Node<'_>, format: Format, findings: &mut Findings) -> Option<So
         Some(("@partitioning", "time_extent")) => Source::TimeExtent,
         Some(("@partitioning", "spatial_extent")) => Source::SpatialExtent,
         Some(("@global_attribute", name)) if !name.is_empty() => Source::GlobalAttribute(name.to_owned()),
-        Some(("@function", name)) if !name.is_empty() => Source::Function(name.to_owned()),
+        Some(("@function", name)) if !name.is_empty() => {
+            if format == Format::Zarr {
+                findings.error(path, format!("`{text}` has no meaning for zarr; write `@filename` or `@global_attribute:<name>`"));
+                return None;
+            }
+            Source::Function(functions::function(transform, name, variable, &path, findings)?)
+        }
         Some(("@variable_attribute", rest)) => match rest.split_once('.') {
             Some((variable, attribute)) if !variable.is_empty() && !attribute.is_empty() => {
                 Source::VariableAttribute { variable: variable.to_owned(), attribute: attribute.to_owned() }
@@ -156,21 +169,4 @@ fn source(node: &Node<'_>, format: Format, findings: &mut Findings) -> Option<So
         return None;
     }
     Some(source)
-}
-
-/// `@function:` sources: the function must be there, and no version runs its Python.
-pub(crate) fn functions(root: &Node<'_>, variables: &Variables, findings: &mut Findings) {
-    let defined = root.get("schema_transformation").and_then(|transform| transform.get("functions"));
-    for variable in &variables.added {
-        let Source::Function(name) = &variable.source else { continue };
-        let path = join(&join("schema_transformation.add_variables", &variable.name), "source");
-        if defined.as_ref().and_then(|functions| functions.get(name)).is_some() {
-            findings.unsupported(
-                path,
-                format!("functions come in a later version; remove `{}` from `add_variables`, or wait for it", variable.name),
-            );
-        } else {
-            findings.error(path, format!("`{name}` is not defined in `schema_transformation.functions`"));
-        }
-    }
 }

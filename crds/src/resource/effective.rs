@@ -121,14 +121,14 @@ pub fn document(inputs: &Inputs<'_>) -> Result<Effective, SpecError> {
         return Err(SpecError::Schedule(schedule));
     }
 
-    let compat = spec.compat.unwrap_or_default();
+    let (compat, naming) = (spec.compat.unwrap_or_default(), spec.naming.unwrap_or_default());
     let batching = spec.batching.clone().unwrap_or_default();
     let defaults = Batching::default();
     let document = Document {
         owner: inputs.owner.to_owned(),
         dataset_name: validated.config.dataset_name.clone(),
         format: validated.config.format,
-        hashes: hashes(&merged, &validated.config, compat),
+        hashes: hashes(&merged, &validated.config, compat, naming),
         config: merged,
         source: source_access(spec.source.as_ref(), &validated.source_options),
         destination: destination_access(&spec.destination),
@@ -144,6 +144,7 @@ pub fn document(inputs: &Inputs<'_>) -> Result<Effective, SpecError> {
         on_source_delete: spec.on_source_delete.unwrap_or_default(),
         max_withdrawn_percent: spec.max_withdrawn_percent.unwrap_or(DEFAULT_WITHDRAWN_PERCENT),
         compat,
+        naming,
         take_over: spec.take_over.clone(),
         confirm: spec.confirm.clone(),
         rebuild: spec.rebuild.clone(),

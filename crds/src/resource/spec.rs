@@ -9,7 +9,7 @@ use super::places::{ConfigFrom, Destination, Source};
 use super::schema;
 use super::status::CloudOptimisedDatasetStatus;
 use super::worker::Worker;
-use crate::wire::{Compat, OnSourceDelete};
+use crate::wire::{Compat, Naming, OnSourceDelete};
 
 /// One dataset: where its files are, how they are converted, where the result goes and when.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -157,6 +157,12 @@ pub struct CloudOptimisedDatasetSpec {
     /// stay as they are. Default Fixed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compat: Option<Compat>,
+
+    /// What objects are named after. Basename: the source file's name, as the Python package does. FullKey:
+    /// that and a hash of its whole key, for archives where files of one name stand in several folders and
+    /// would own the same object. A change needs `rebuild`. Default Basename.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub naming: Option<Naming>,
 
     /// The digest in `status.guard`: goes on where a guard has stopped a run.
     #[serde(default, skip_serializing_if = "Option::is_none")]

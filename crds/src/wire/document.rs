@@ -30,6 +30,8 @@ pub struct Document {
     pub max_withdrawn_percent: u32,
     #[serde(default)]
     pub compat: Compat,
+    #[serde(default)]
+    pub naming: Naming,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub take_over: Option<String>,
     /// Digest of the guard a person has confirmed.
@@ -122,10 +124,20 @@ pub enum Compat {
     Incumbent,
 }
 
+/// What the objects of a file are named after.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub enum Naming {
+    /// The file's name, as the incumbent does: two files of one name cannot share a partition.
+    #[default]
+    Basename,
+    /// The file's name and a hash of its whole key: names never collide.
+    FullKey,
+}
+
 /// What a change of config means: each part of the config belongs to one of these.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Hashes {
-    /// Format, partitioning, column types, dims, chunks, compat: a change needs a rebuild.
+    /// Format, partitioning, column types, dims, chunks, compat, naming: a change needs a rebuild.
     pub layout: String,
     /// The rest that changes rows or values: a change makes files stale.
     pub content: String,

@@ -12,7 +12,7 @@ pub mod reason;
 pub mod report;
 
 pub use digest::{Digest, ErrorGroup, StageFailure};
-pub use document::{Access, Batching, Compat, Document, FailureBudget, Hashes, OnSourceDelete};
+pub use document::{Access, Batching, Compat, Document, FailureBudget, Hashes, Naming, OnSourceDelete};
 pub use exit::ExitCode;
 pub use head::{Copy, EffectsPart, Head, PartRef, PendingEffects, Sidecar, Totals};
 pub use ledger::{Last, LedgerRecord, Published, PublishedObject};

@@ -87,6 +87,8 @@ reasons! {
     FolderMarker: Transient,
     /// Not a suffix the converter reads.
     UnsupportedSuffix: Transient,
+    /// In a Hive folder, a name that begins with `_` or `.`.
+    HiddenName: Transient,
     /// Replaced or gone between plan and read.
     ChangedDuringRead: Transient,
     /// A row duplicate that lost.

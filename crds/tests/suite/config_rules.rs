@@ -1,6 +1,6 @@
 //! Each rule of the config model: what is refused, where, and in which words.
 
-use crds::config::{ColumnType, ConfigError, Partition, PartitionPeriod, Source, SourcePath, Validated, validate};
+use crds::config::{ColumnType, ConfigError, Mode, Partition, PartitionPeriod, PathKind, Source, SourcePath, Validated, validate};
 use crds::wire::{Class, Reason};
 use serde_json::{Value, json};
 
@@ -56,7 +56,7 @@ fn a_valid_config_becomes_typed() {
 }
 
 fn path(bucket: &str, prefix: &str) -> SourcePath {
-    SourcePath { bucket: bucket.to_owned(), prefix: prefix.to_owned(), filter: Some(r".*\.nc$".to_owned()) }
+    SourcePath { bucket: bucket.to_owned(), prefix: prefix.to_owned(), filter: Some(r".*\.nc$".to_owned()), kind: PathKind::Files }
 }
 
 /// (pointer, value, path of the finding, words of its message)
@@ -110,7 +110,7 @@ fn what_is_wrong_is_refused_where_it_stands() {
             "keep one of them",
         ),
         ("/csv_config", json!({"pandas_read_csv_config": {"sep": ","}}), "csv_config", "later version"),
-        ("/handler_class", json!("SpecialHandler"), "handler_class", "`SpecialHandler` is not supported by this version"),
+        ("/handler_class", json!("SpecialHandler"), "handler_class", "`SpecialHandler` is not known; remove it to use the generic handler"),
         ("/schema_transformation/partitioning", json!([]), "schema_transformation.partitioning", "`timestamp`"),
         (
             "/schema_transformation/partitioning/0/source_variable",
@@ -393,9 +393,46 @@ fn the_generic_handlers_may_be_named() {
 }
 
 #[test]
-fn functions_wait_for_a_later_version() {
+fn handlers_become_modes() {
+    let mode = |name: &str, options: Value| {
+        let mut config = config();
+        set(&mut config, "/handler_class", json!(name));
+        set(&mut config, "/netcdf_read_config", options);
+        valid(&config)
+    };
+    for (name, expected) in [
+        ("ArgoHandler", Mode::Argo),
+        ("ArgoHandler.ArgoHandler", Mode::Argo),
+        ("AnmnHourlyTsHandler", Mode::AnmnHourly),
+        ("BODBAWHandler", Mode::Bodbaw { spectral_flatten: false }),
+        ("AatamsSatelliteTaggingHandler", Mode::Aatams),
+        ("GenericParquetHandler", Mode::Generic),
+    ] {
+        let validated = mode(name, Value::Null).supported().unwrap();
+        assert_eq!((validated.config.mode, validated.warnings), (expected, vec![]), "{name}");
+    }
+    let flat = json!({"spectral_flatten": true, "engine": "x"});
+    let validated = mode("BODBAWHandler", flat.clone());
+    assert_eq!(validated.config.mode, Mode::Bodbaw { spectral_flatten: true });
+    assert_eq!((validated.warnings, validated.ignored), (vec![], vec!["netcdf_read_config.engine".to_owned()]));
+    let validated = mode("ArgoHandler", flat);
+    assert_eq!(validated.config.mode, Mode::Argo);
+    assert!(validated.warnings[0].to_string().contains("netcdf_read_config.spectral_flatten: has no effect"));
+}
+
+#[test]
+fn parquet_paths_are_an_object_or_a_hive_folder() {
+    let path = |entry: Value| {
+        let mut config = config();
+        set(&mut config, "/run_settings/paths/0", entry);
+        valid(&config).supported().unwrap().config.paths
+    };
+    let expected = |prefix: &str, kind| vec![SourcePath { bucket: "b".to_owned(), prefix: prefix.to_owned(), filter: None, kind }];
+    let uri = "s3://b/x/data.parquet/";
+    assert_eq!(path(json!({"type": "parquet", "s3_uri": uri})), expected("x/data.parquet", PathKind::Parquet));
+    assert_eq!(path(json!({"type": "parquet", "s3_uri": uri, "partitioning": "hive"})), expected("x/data.parquet/", PathKind::Hive));
+    assert_eq!(path(json!({"type": "parquet", "s3_uri": "s3://b", "partitioning": "hive"})), expected("", PathKind::Hive));
     let mut config = config();
-    set(&mut config, "/schema_transformation/add_variables/buoy/source", json!("@function:f"));
-    set(&mut config, "/schema_transformation/functions", json!({"f": {"extract_method": "object_key", "method": {}}}));
-    assert!(findings(&config)[0].1.contains("functions come in a later version"));
+    set(&mut config, "/run_settings/paths/0", json!({"type": "parquet", "s3_uri": "s3://b/"}));
+    assert!(findings(&config)[0].1.contains("names no object"));
 }

@@ -1,13 +1,13 @@
 //! Which change of a config moves which hash.
 
 use crds::config::{hashes, validate};
-use crds::wire::{Compat, Hashes};
+use crds::wire::{Compat, Hashes, Naming};
 use serde_json::{Value, json};
 
 use crate::{config, remove, set};
 
 fn of(config: &Value) -> Hashes {
-    hashes(config, &validate(config).unwrap().config, Compat::Fixed)
+    hashes(config, &validate(config).unwrap().config, Compat::Fixed, Naming::Basename)
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -90,9 +90,11 @@ fn the_order_of_columns_counts_and_the_order_of_keys_does_not() {
 }
 
 #[test]
-fn compat_is_layout() {
+fn compat_and_naming_are_layout() {
     let config = config();
     let typed = validate(&config).unwrap().config;
-    let (fixed, incumbent) = (hashes(&config, &typed, Compat::Fixed), hashes(&config, &typed, Compat::Incumbent));
-    assert_eq!(moved(&fixed, &incumbent), Moves::Layout);
+    let of = |compat, naming| hashes(&config, &typed, compat, naming);
+    let before = of(Compat::Fixed, Naming::Basename);
+    assert_eq!(moved(&before, &of(Compat::Incumbent, Naming::Basename)), Moves::Layout);
+    assert_eq!(moved(&before, &of(Compat::Fixed, Naming::FullKey)), Moves::Layout);
 }

@@ -10,6 +10,7 @@ mod config_zarr;
 mod crd;
 mod effective;
 mod example;
+mod functions;
 mod hashes;
 mod real_configs;
 mod status;
