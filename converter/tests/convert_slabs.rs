@@ -60,13 +60,13 @@ fn sorted(result: (FileReport, Vec<ConvertedObject>)) -> (FileReport, Vec<(Strin
 #[test]
 fn slabs_and_threads_change_no_byte() {
     let config = config(CONFIG);
-    for (times, depths) in [(5_000, 12), (60_000, 1), (40, 900), (1, 50_000)] {
+    for (times, depths) in [(1_500, 8), (25_000, 1), (20, 900), (1, 16_000)] {
         let file = file(times, depths);
         for compat in [Compat::Fixed, Compat::Incumbent] {
             let convert = |allowance| sorted(convert_fake_with(&config, compat, &file, allowance).unwrap());
             let whole = convert(Allowance::UNBOUNDED);
             assert!(whole.0.rows > 0 && !whole.1.is_empty());
-            for allowance in [allowed(1 << 20, 1), allowed(2 << 20, 3), allowed(5 << 20, 1)] {
+            for allowance in [allowed(300 << 10, 1), allowed(600 << 10, 3), allowed(1 << 20, 1)] {
                 let parts = convert(allowance);
                 assert_eq!(whole.0, parts.0, "{times} x {depths} {allowance:?}");
                 assert!(whole.1 == parts.1, "{times} x {depths} {allowance:?}: other objects");
