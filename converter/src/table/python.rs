@@ -1,7 +1,7 @@
 //! Attribute values as Python's `str()` writes them.
 
 use crate::read::{Values, for_numbers};
-use crate::write::python_float;
+use crate::write::{python_float, shortest};
 
 /// The text of an attribute: a scalar's digits, an array as numpy prints it.
 pub(super) fn text(values: &Values) -> String {
@@ -12,12 +12,12 @@ pub(super) fn text(values: &Values) -> String {
         },
         Values::Char(bytes) => String::from_utf8_lossy(bytes).into_owned(),
         Values::F32(v) => match v.as_slice() {
-            [one] => python_float(&format!("{one:e}")),
-            many => float_array(&many.iter().map(|v| format!("{v:e}")).collect::<Vec<_>>()),
+            [one] => python_float(&shortest(*one)),
+            many => float_array(&many.iter().map(|v| shortest(*v)).collect::<Vec<_>>()),
         },
         Values::F64(v) => match v.as_slice() {
-            [one] => python_float(&format!("{one:e}")),
-            many => float_array(&many.iter().map(|v| format!("{v:e}")).collect::<Vec<_>>()),
+            [one] => python_float(&shortest(*one)),
+            many => float_array(&many.iter().map(|v| shortest(*v)).collect::<Vec<_>>()),
         },
         numbers => for_numbers!(numbers, v => match v.as_slice() {
             [one] => one.to_string(),

@@ -12,8 +12,8 @@ use crds::config::ColumnType;
 
 pub use error::WriteError;
 pub use object::ObjectWriter;
-pub(crate) use repr::written_out;
 pub use repr::{python_float, python_repr, python_repr_text, python_str};
+pub(crate) use repr::{shortest, written_out};
 pub use sidecar::sidecar;
 
 /// Stands in every file instead of a version, so that equal input gives equal bytes.

@@ -1,6 +1,7 @@
 //! Python's `repr()` and `str()` of what a config holds: the form of the sidecar's texts.
 
-use std::fmt::Write;
+use std::fmt::{LowerExp, Write};
+use std::str::FromStr;
 
 use serde_json::Value;
 
@@ -12,7 +13,7 @@ pub fn python_repr(value: &Value) -> String {
         Value::Bool(true) => "True".into(),
         Value::Bool(false) => "False".into(),
         Value::Number(number) => match number.as_f64() {
-            Some(float) if number.is_f64() => python_float(&format!("{float:e}")),
+            Some(float) if number.is_f64() => python_float(&shortest(float)),
             _ => number.to_string(),
         },
         Value::String(text) => python_repr_text(text),
@@ -31,6 +32,18 @@ pub fn python_str(value: &Value) -> String {
         Value::String(text) => text.clone(),
         other => python_repr(other),
     }
+}
+
+/// The shortest digits that give the float again, in Rust's `{:e}` form. Where two texts of that length do and the float
+/// lies between them, it is the even one: Python, numpy and Arrow write that, Rust writes the other.
+pub(crate) fn shortest<F: LowerExp + FromStr + PartialEq + Copy>(float: F) -> String {
+    let text = format!("{float:e}");
+    let digits = text.bytes().take_while(|&b| b != b'e').filter(u8::is_ascii_digit).count();
+    if digits < 8 {
+        return text; // so few are never in the middle
+    }
+    let nearest = format!("{float:.*e}", digits - 1);
+    if nearest.parse().is_ok_and(|again: F| again == float) { nearest } else { text }
 }
 
 /// `repr` of a float from its shortest digits in Rust's `{:e}` form.

@@ -12,7 +12,7 @@ use arrow_array::{Array, ArrayRef, StringArray};
 use arrow_schema::{DataType, TimeUnit};
 
 use crate::cf::civil_from_days;
-use crate::write::written_out;
+use crate::write::{shortest, written_out};
 
 /// Whether values of a type have a text.
 pub(super) fn has_text(data_type: &DataType) -> bool {
@@ -45,11 +45,11 @@ pub(in crate::table) fn scalar_text(array: &dyn Array, index: usize) -> Option<S
         DataType::UInt64 => value!(UInt64Type).to_string(),
         DataType::Float32 => {
             let v = value!(Float32Type);
-            float_text(&format!("{v:e}"))
+            float_text(&shortest(v))
         }
         DataType::Float64 => {
             let v = value!(Float64Type);
-            float_text(&format!("{v:e}"))
+            float_text(&shortest(v))
         }
         DataType::Boolean => array.as_boolean().value(index).to_string(),
         DataType::Utf8 => array.as_string::<i32>().value(index).to_owned(),
@@ -134,13 +134,14 @@ mod tests {
             (1e10, "1e+10"),
             (1.5e10, "1.5e+10"),
             (-2.5, "-2.5"),
+            (8_408_669_019_694_397.0 / 4.0, "2.1021672549235992e+15"),
         ];
         for (value, text) in wide {
-            assert_eq!(float_text(&format!("{value:e}")), text);
+            assert_eq!(float_text(&shortest(value)), text);
         }
         for (value, text) in [(0.1f32, "0.1"), (3.4e38, "3.4e+38"), (99_999.99, "99999.99"), (16_777_216.0, "16777216"), (1e8, "100000000")]
         {
-            assert_eq!(float_text(&format!("{value:e}")), text);
+            assert_eq!(float_text(&shortest(value)), text);
         }
     }
 }
