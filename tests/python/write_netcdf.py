@@ -45,15 +45,21 @@ def write(draft):
                 options |= {"compression": "zlib", "complevel": entry["deflate"], "shuffle": entry["shuffle"]}
             if entry["chunks"] is not None:
                 options["chunksizes"] = entry["chunks"]
+            if content.dtype.kind in "iuf" and entry["endian"] == "big":
+                content = content.astype(content.dtype.newbyteorder(">"))
+                options["endian"] = "big"
             kind = str if content.dtype == object else content.dtype
             variable = file.createVariable(entry["name"], kind, entry["dimensions"], **options)
             variable.set_auto_maskandscale(False)
             variable.set_auto_chartostring(False)
             for name, cells in attributes.items():
                 variable.setncattr(name, attribute(cells))
-            made.append((variable, content.reshape([lengths[d] for d in entry["dimensions"]])))
+            content = content.reshape([lengths[d] for d in entry["dimensions"]])
+            made.append((variable, content if entry["stored"] is None else content[: entry["stored"]]))
         for variable, content in made:
-            if content.size:
+            if content.size and content.ndim:
+                variable[tuple(slice(0, n) for n in content.shape)] = content
+            elif content.size:
                 variable[...] = content
 
 

@@ -1,10 +1,12 @@
-//! Writes fixtures: `fixtures archive DIR` or `fixtures mooring FILE`.
+//! Writes fixtures: `fixtures archive DIR`, `fixtures mooring FILE` or `fixtures shaped CONFIG DIR`.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
-use tests::fixtures::{ArchiveOptions, Container, Mooring, mooring, write_archive};
+use crds::config::load_with_parents;
+use tests::fixtures::{ArchiveOptions, Container, Mooring, from_config, mooring, write_archive};
 
 #[derive(Parser)]
 #[command(about = "Writes small NetCDF files in the shape of moored instruments")]
@@ -54,6 +56,9 @@ enum What {
         #[arg(long)]
         no_time_units: bool,
     },
+    /// A file in the shape of a dataset config, parents beside it; prints its path.
+    /// Example: fixtures shaped argo.json /tmp/archive
+    Shaped { config: PathBuf, folder: PathBuf },
 }
 
 fn main() -> Result<()> {
@@ -67,6 +72,25 @@ fn main() -> Result<()> {
             let made = Mooring::new(&station, start, rows).at(latitude, longitude).variant(variant).container(container);
             mooring(&path, &if no_time_units { made.without_time_units() } else { made })?;
         }
+        What::Shaped { config, folder } => {
+            let merged = load_with_parents(&std::fs::read_to_string(&config)?, &beside(&config)?)?;
+            let made = from_config(&folder, &merged)?;
+            println!("{} ({:?}, {} rows)", made.path().display(), made.shape, made.rows);
+        }
     }
     Ok(())
+}
+
+/// The other JSON files of a config's folder, which it may name as parents.
+fn beside(config: &Path) -> Result<BTreeMap<String, String>> {
+    let folder = config.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut texts = BTreeMap::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|suffix| suffix == "json") {
+            let name = path.file_name().context("a file has a name")?.to_string_lossy().into_owned();
+            texts.insert(name, std::fs::read_to_string(&path)?);
+        }
+    }
+    Ok(texts)
 }

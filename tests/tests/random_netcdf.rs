@@ -1,0 +1,74 @@
+//! Random NetCDF files: read as netCDF's C library reads them, bit for bit, and decoded as xarray decodes them.
+
+mod laptop;
+mod same;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
+use arrow_array::{ArrayRef, RecordBatch};
+use converter::cf::{self, Rules};
+use converter::read;
+use crds::wire::Compat;
+use parquet::arrow::ArrowWriter;
+use serde_json::json;
+use tests::fixtures::draft::write_all;
+use tests::fixtures::{Draft, random_file};
+
+/// `COD_SEEDS=1000-2000` asks for others.
+fn seeds() -> Result<std::ops::Range<u64>> {
+    let Ok(text) = std::env::var("COD_SEEDS") else { return Ok(0..120) };
+    let (from, to) = text.split_once('-').context("COD_SEEDS is FROM-TO")?;
+    Ok(from.parse()?..to.parse()?)
+}
+
+fn written(folder: &Path) -> Result<Vec<PathBuf>> {
+    let drafts: Vec<(PathBuf, Draft)> = seeds()?.map(|seed| (folder.join(format!("{seed}.nc")), random_file(seed))).collect();
+    write_all(&drafts.iter().map(|(path, draft)| (path.as_path(), draft)).collect::<Vec<_>>())?;
+    Ok(drafts.into_iter().map(|(path, _)| path).collect())
+}
+
+fn stored(path: &Path, array: ArrayRef) -> Result<()> {
+    let batch = RecordBatch::try_from_iter_with_nullable([("v", array, true)])?;
+    let mut writer = ArrowWriter::try_new(std::fs::File::create(path)?, batch.schema(), None)?;
+    writer.write(&batch)?;
+    writer.close()?;
+    Ok(())
+}
+
+/// One test: HDF5 keeps its complaints to itself only on the thread that started it.
+#[test]
+fn random_files_are_read_and_decoded_like_the_others_do() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let files = written(folder.path())?;
+    let mut wrong = Vec::new();
+    for path in &files {
+        if let Err(error) = same::compare(path) {
+            wrong.push(format!("{error:#}"));
+        }
+    }
+    ensure!(wrong.is_empty(), "read otherwise than by the C library:\n{}", wrong.join("\n"));
+    let mut lines = Vec::new();
+    for path in &files {
+        let reader = read::open(std::fs::read(path)?.into())?;
+        for (index, variable) in reader.variables().iter().enumerate() {
+            let joined = cf::joined_dimension(reader.as_ref(), variable).map(|dimension| dimension.length);
+            let decoded = cf::decode(variable, reader.read(index)?, joined, Rules::from(Compat::Fixed));
+            let ours = path.with_extension(format!("{index}.parquet"));
+            let error = match decoded {
+                Ok(decoded) => {
+                    stored(&ours, Arc::clone(&decoded.array))?;
+                    None
+                }
+                Err(error) => Some(error.to_string()),
+            };
+            lines.push(json!({"file": path, "variable": variable.name, "ours": ours, "error": error}).to_string());
+        }
+    }
+    let differ = laptop::python("compare_decoded.py", &[], &lines.join("\n"))?;
+    let differ: Vec<String> = differ.iter().map(ToString::to_string).collect();
+    ensure!(differ.is_empty(), "{} of {} variables decoded otherwise:\n{}", differ.len(), lines.len(), differ.join("\n"));
+    println!("{} variables of {} files", lines.len(), files.len());
+    Ok(())
+}
