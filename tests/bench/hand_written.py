@@ -16,7 +16,6 @@ from urllib.parse import quote
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import xarray as xr
 
@@ -57,14 +56,21 @@ class Job:
                     constants[n] = name
                 elif entry["source"].startswith("@global_attribute:"):
                     constants[n] = ds.attrs.get(entry["source"].split(":", 1)[1])
+        return self.store(name, frame, constants, rows)
+
+    def store(self, name, frame, constants, rows):
+        """Writes columns (numpy, or Arrow already) and values that are the same in all rows."""
         time = pd.DatetimeIndex(frame[self.time["time_varname"]])
-        slices = time.to_period(self.time["partition_period"]).start_time.asi8 // 10**9
+        slices = time.to_period(self.time["partition_period"]).start_time.as_unit("ns").asi8 // 10**9
         lon, lat = (np.asarray(frame[self.space[k]], float) for k in ("lon_varname", "lat_varname"))
         d = float(self.space["spatial_resolution"])
         good = (slices >= -2208988800) & (np.abs(lat) <= 90) & (np.abs(lon) <= 180)
-        keys = np.stack([slices.astype(float), np.trunc(lon / d) * d, np.trunc(lat / d) * d])
-        groups, index = np.unique(keys[:, good], axis=1, return_inverse=True)
-        index = np.asarray(index).ravel()
+        # Each kind of key is made small first: sorting rows of three floats would take most of the time.
+        parts = [np.unique(k[good], return_inverse=True) for k in (slices, np.trunc(lon / d) * d, np.trunc(lat / d) * d)]
+        code = np.zeros(int(good.sum()), np.int64)
+        for values, index in parts:
+            code = code * len(values) + index
+        codes, index = np.unique(code, return_inverse=True)
         columns, fields = [], []
         partition_columns = {p["source_variable"] for p in self.parts}
         for n, entry in self.schema.items():
@@ -72,10 +78,9 @@ class Job:
                 continue
             kind = TYPES[entry["type"]]
             if n in constants:
-                value = pa.scalar(constants[n], kind)
-                column = pa.repeat(value, rows)
+                column = pa.repeat(pa.scalar(constants[n], kind), rows)
             elif n in frame:
-                column = pa.array(frame[n], from_pandas=True)
+                column = frame[n] if isinstance(frame[n], (pa.Array, pa.ChunkedArray)) else pa.array(frame[n], from_pandas=True)
                 column = column.cast(kind)
             else:
                 column = pa.nulls(rows, kind)
@@ -84,22 +89,36 @@ class Job:
         table = pa.Table.from_arrays(columns, schema=pa.schema(fields))
         if not good.all():
             table = table.filter(pa.array(good))
-        for g in range(groups.shape[1]):
-            part = table if groups.shape[1] == 1 else table.filter(pa.array(index == g))
+        ends = np.cumsum(np.bincount(index, minlength=len(codes)))
+        if len(codes) > 1 and (np.diff(index) < 0).any():
+            table = table.take(pa.array(np.argsort(index, kind="stable")))
+        for g, code in enumerate(codes):
+            start = ends[g - 1] if g else 0
+            keys = []
+            for values, _ in reversed(parts):
+                code, key = divmod(code, len(values))
+                keys.insert(0, values[key])
             folders = []
             for p in self.parts:
                 key = p["source_variable"]
                 if "time_extent" in p:
-                    value = str(int(groups[0, g]))
+                    value = str(int(keys[0]))
                 elif "spatial_extent" in p:
-                    value = polygon(groups[1, g], groups[2, g], d)
+                    value = polygon(keys[1], keys[2], d)
                 else:
                     value = quote(str(constants[key]), safe="-._~")
                 folders.append(f"{key}={value}")
             folder = os.path.join(self.root, *folders)
             os.makedirs(folder, exist_ok=True)
+            part = table.slice(start, ends[g] - start)
             pq.write_table(part, os.path.join(folder, f"{name}-0.parquet"), row_group_size=20_000, compression="snappy")
-        return rows
+        return int(good.sum())
+
+    def sidecar(self):
+        os.makedirs(self.root, exist_ok=True)
+        fields = [pa.field(n, TYPES[e["type"]], metadata={k: str(v) for k, v in e.items()}) for n, e in self.schema.items()]
+        metadata = {n: repr(e) for n, e in self.schema.items()}
+        pq.write_metadata(pa.schema(fields, metadata=metadata), os.path.join(self.root, "_common_metadata"))
 
 
 def main():
@@ -113,10 +132,7 @@ def main():
     else:
         with multiprocessing.Pool(processes) as pool:
             rows = sum(pool.imap_unordered(job.convert, paths, chunksize=4))
-    os.makedirs(job.root, exist_ok=True)
-    fields = [pa.field(n, TYPES[e["type"]], metadata={k: str(v) for k, v in e.items()}) for n, e in job.schema.items()]
-    metadata = {n: repr(e) for n, e in job.schema.items()}
-    pq.write_metadata(pa.schema(fields, metadata=metadata), os.path.join(job.root, "_common_metadata"))
+    job.sidecar()
     print(rows)
 
 
