@@ -32,13 +32,15 @@ def times(variable, attributes):
     """Rule 5 of the decode: one product in float64, cut off towards zero; integers exactly."""
     units, _, reference = attributes["units"].partition(" since ")
     unit = UNITS[units.lower().rstrip("s")]
-    calendar = attributes.get("calendar", "standard")
+    calendar = (attributes.get("calendar") or "standard").lower()
     values = variable.values
     flat = values.astype(np.float64).ravel()
     missing = np.isnan(flat)
     try:
         start = pd.Timestamp(reference)
         start = start.tz_convert("UTC").tz_localize(None) if start.tzinfo else start
+        if calendar == "julian":
+            raise ValueError("dates of its own")
         if start < pd.Timestamp("1582-10-15") and calendar != "proleptic_gregorian":
             raise ValueError("the calendars differ before that day")
         start = start.as_unit("ns").value
@@ -46,6 +48,8 @@ def times(variable, attributes):
         import cftime
 
         dates = cftime.num2date(np.where(missing, 0, flat), attributes["units"], calendar or "standard", only_use_cftime_datetimes=True)
+        if calendar == "julian":  # the incumbent's repair takes whole seconds
+            dates = np.array([d.replace(microsecond=0) for d in dates.ravel()])
         out = np.array([np.datetime64(d.isoformat(), "ns").astype(np.int64) for d in dates.ravel()], dtype=np.int64)
     else:
         if values.dtype.kind in "iu":

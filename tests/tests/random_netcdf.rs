@@ -14,7 +14,7 @@ use crds::wire::Compat;
 use parquet::arrow::ArrowWriter;
 use serde_json::json;
 use tests::fixtures::draft::write_all;
-use tests::fixtures::{Draft, random_file};
+use tests::fixtures::{Cells, Container, Draft, random_file};
 
 /// `COD_SEEDS=1000-2000` asks for others.
 fn seeds() -> Result<std::ops::Range<u64>> {
@@ -34,6 +34,48 @@ fn stored(path: &Path, array: ArrayRef) -> Result<()> {
     let mut writer = ArrowWriter::try_new(std::fs::File::create(path)?, batch.schema(), None)?;
     writer.write(&batch)?;
     writer.close()?;
+    Ok(())
+}
+
+/// A file with times of one calendar.
+fn of_calendar(calendar: &str, units: &str, values: Cells) -> Draft {
+    let mut draft = Draft::new(Container::Netcdf3);
+    draft.dimension("TIME", values.len());
+    draft.variable("TIME", &["TIME"], values).set("units", units).set("calendar", calendar);
+    draft
+}
+
+/// What no timestamp can hold is refused by name; Julian dates are those of cftime.
+#[test]
+fn calendars_are_exact_or_refused() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("file.nc");
+    let mut lines = Vec::new();
+    let units = ["days since 1950-01-01 00:00:00 UTC", "hours since 2000-02-28 12:00:00", "seconds since 1970-01-01"];
+    let days: [Cells; 3] = [vec![0.0f64, 0.25, 7_305.123_456_789].into(), vec![0.5f32, 10_000.125].into(), vec![0i32, 59, 20_000].into()];
+    for (index, (units, values)) in units.iter().flat_map(|units| days.iter().map(move |values| (units, values))).enumerate() {
+        for calendar in ["noleap", "365_day", "all_leap", "366_day", "360_day", "julian", "Gregorian"] {
+            write_all(&[(&path, &of_calendar(calendar, units, values.clone()))])?;
+            let reader = read::open(std::fs::read(&path)?.into())?;
+            let decoded = cf::decode(&reader.variables()[0], reader.read(0)?, None, Rules::from(Compat::Fixed));
+            match (calendar, decoded) {
+                ("julian" | "Gregorian", decoded) => {
+                    let kept = folder.path().join(format!("{index}-{calendar}.nc"));
+                    std::fs::copy(&path, &kept)?;
+                    let ours = kept.with_extension("parquet");
+                    stored(&ours, decoded?.array)?;
+                    lines.push(json!({"file": kept, "variable": "TIME", "ours": ours, "error": null}).to_string());
+                }
+                (_, Ok(decoded)) => anyhow::bail!("{calendar}, {units}: decoded as {:?}", decoded.array),
+                (_, Err(error)) => {
+                    let text = error.to_string();
+                    ensure!(text.contains("TIME") && text.contains(calendar), "{calendar}: {text}");
+                }
+            }
+        }
+    }
+    let differ = laptop::python("compare_decoded.py", &[], &lines.join("\n"))?;
+    ensure!(differ.is_empty(), "{} of {} decoded otherwise: {differ:#?}", differ.len(), lines.len());
     Ok(())
 }
 

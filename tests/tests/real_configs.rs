@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use crds::config::{documents, load_with_parents};
-use serde_json::Value;
-use tests::fixtures::{Made, from_configs};
+use serde_json::{Value, json};
+use tests::fixtures::{Made, from_configs, ragged};
 
 /// A config with its parents merged.
 struct Config {
@@ -63,6 +63,36 @@ fn examples() -> Result<Vec<Config>> {
         }
     }
     configs.sort_by(|a, b| a.origin.cmp(&b.origin));
+    Ok(configs)
+}
+
+/// Shapes that no example has: the other handlers, and what real archives of them do.
+fn shapes() -> Result<Vec<Config>> {
+    let mut configs = Vec::new();
+    for example in examples()? {
+        if example.merged["handler_class"] == "ArgoHandler" {
+            let mut merged = example.merged;
+            merged["dataset_name"] = json!("animal_ctd_demo"); // tagged animals: times of the Julian calendar
+            merged["schema"]["JULD_LOCATION"] = json!({"type": "string"});
+            merged["schema_transformation"]["add_variables"]["species"] =
+                json!({"source": "@global_attribute:species", "schema": {"type": "string", "units": "1"}});
+            configs.push(Config { origin: "profiles of tags".to_owned(), merged });
+        }
+    }
+    let hourly = ["TEMP", "TEMP_count", "PRES", "NOMINAL_DEPTH"].map(|name| (name, "float"));
+    let ids = [("instrument_index", "int32"), ("instrument_id", "string"), ("source_file", "string"), ("TIME", "timestamp[ns]")];
+    let mut merged = ragged::config("hourly_demo", &[&ids[..], &hourly[..]].concat());
+    merged["handler_class"] = json!("AnmnHourlyTsHandler");
+    configs.push(Config { origin: "hourly time series".to_owned(), merged });
+    let optics = [("TIME", "timestamp[ns]"), ("DEPTH", "float"), ("station_name", "string"), ("SPM", "double"), ("Sample_Number", "int32")];
+    for spectral in [false, true] {
+        let spectrum = [("wavelength", "float"), ("absorption", "double")];
+        let columns = if spectral { [&optics[..3], &spectrum[..]].concat() } else { optics.to_vec() };
+        let mut merged = ragged::config(if spectral { "spectra_demo" } else { "pigment_demo" }, &columns);
+        merged["handler_class"] = json!("BODBAWHandler");
+        merged["netcdf_read_config"] = json!({"spectral_flatten": spectral});
+        configs.push(Config { origin: format!("optics, spectra: {spectral}"), merged });
+    }
     Ok(configs)
 }
 
@@ -131,6 +161,11 @@ fn the_examples_convert_what_they_describe() -> Result<()> {
     let configs = examples()?;
     ensure!(configs.len() >= 4, "{} examples", configs.len());
     convert_all(&configs)
+}
+
+#[test]
+fn the_shapes_of_the_handlers_convert() -> Result<()> {
+    convert_all(&shapes()?)
 }
 
 #[test]
