@@ -2,6 +2,9 @@
 
 #![allow(dead_code)] // each suite uses a part of it
 
+pub mod costs;
+pub mod objects;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
