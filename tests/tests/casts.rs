@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Result, ensure};
-use converter::table::Conversion;
+use converter::table::{Allowance, Conversion};
 use crds::config::validate;
 use crds::wire::{Compat, Reason};
 use serde_json::json;
@@ -185,14 +185,18 @@ fn converted(path: &Path, target: &str, out: &Path) -> Result<Result<PathBuf, St
     let config = Arc::new(validate(&config)?.config);
     let conversion = Conversion::new(&config, Compat::Fixed, "2026-06-01T00:00:00Z".parse()?);
     let mut objects = Vec::new();
-    let result = conversion.convert("file.nc", std::fs::read(path)?.into(), &mut |object| objects.push(object));
+    let opened = conversion.open(bytes::Bytes::from(std::fs::read(path)?))?;
+    let result = conversion.convert(&"file.nc".into(), &opened, Allowance::UNBOUNDED, &mut |object| {
+        objects.push(object);
+        Ok(())
+    });
     if let Err(error) = result {
         ensure!(error.reason() == Reason::CastFailed, "{}: {error}", path.display());
         ensure!(error.to_string().contains("\"V\""), "it names no column: {error}");
         return Ok(Err(error.to_string()));
     }
     ensure!(objects.len() == 1, "{} objects", objects.len());
-    std::fs::write(out, &objects[0].body)?;
+    std::fs::write(out, objects[0].body.read_at(0, usize::MAX)?)?;
     Ok(Ok(out.to_owned()))
 }
 

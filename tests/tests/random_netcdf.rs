@@ -56,7 +56,7 @@ fn calendars_are_exact_or_refused() -> Result<()> {
     for (index, (units, values)) in units.iter().flat_map(|units| days.iter().map(move |values| (units, values))).enumerate() {
         for calendar in ["noleap", "365_day", "all_leap", "366_day", "360_day", "julian", "Gregorian"] {
             write_all(&[(&path, &of_calendar(calendar, units, values.clone()))])?;
-            let reader = read::open(std::fs::read(&path)?.into())?;
+            let reader = read::open(bytes::Bytes::from(std::fs::read(&path)?))?;
             let decoded = cf::decode(&reader.variables()[0], reader.read(0)?, None, Rules::from(Compat::Fixed));
             match (calendar, decoded) {
                 ("julian" | "Gregorian", decoded) => {
@@ -93,7 +93,7 @@ fn random_files_are_read_and_decoded_like_the_others_do() -> Result<()> {
     ensure!(wrong.is_empty(), "read otherwise than by the C library:\n{}", wrong.join("\n"));
     let mut lines = Vec::new();
     for path in &files {
-        let reader = read::open(std::fs::read(path)?.into())?;
+        let reader = read::open(bytes::Bytes::from(std::fs::read(path)?))?;
         for (index, variable) in reader.variables().iter().enumerate() {
             let joined = cf::joined_dimension(reader.as_ref(), variable).map(|dimension| dimension.length);
             let decoded = cf::decode(variable, reader.read(index)?, joined, Rules::from(Compat::Fixed));
