@@ -41,7 +41,7 @@ fn conversion(c: &mut Criterion) {
     c.bench_function("bytes to parquet", |b| {
         let (name, allowance) = ("x.nc".into(), Allowance::UNBOUNDED);
         b.iter(|| {
-            let file = conversion.open(black_box(bytes.clone())).unwrap();
+            let file = conversion.open(&name, black_box(bytes.clone())).unwrap();
             conversion.convert(&name, &file, allowance, &mut |object| {
                 drop(black_box(object));
                 Ok(())

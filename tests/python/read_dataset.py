@@ -57,7 +57,8 @@ def counts(column: pa.ChunkedArray) -> dict:
 def content(table: pa.Table) -> dict:
     """Equal hashes: equal rows."""
     hashes = {}
-    frame = table.to_pandas().sort_values(["filename", "TIME"])
+    frame = table.to_pandas()
+    frame = frame.sort_values(["filename", *(name for name in ("TIME", "JULD") if name in frame)])
     for name, rows in frame.groupby("filename", observed=True):
         hashes[str(name)] = hashlib.sha256(rows.to_csv(index=False).encode()).hexdigest()
     return hashes

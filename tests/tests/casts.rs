@@ -185,7 +185,7 @@ fn converted(path: &Path, target: &str, out: &Path) -> Result<Result<PathBuf, St
     let config = Arc::new(validate(&config)?.config);
     let conversion = Conversion::new(&config, Compat::Fixed, "2026-06-01T00:00:00Z".parse()?);
     let mut objects = Vec::new();
-    let opened = conversion.open(bytes::Bytes::from(std::fs::read(path)?))?;
+    let opened = conversion.open(&"file.nc".into(), bytes::Bytes::from(std::fs::read(path)?))?;
     let result = conversion.convert(&"file.nc".into(), &opened, Allowance::UNBOUNDED, &mut |object| {
         objects.push(object);
         Ok(())

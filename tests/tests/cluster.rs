@@ -13,6 +13,7 @@ mod cluster {
     pub mod columns;
     pub mod disturbed;
     pub mod farewell;
+    pub mod floats;
     pub mod forms;
     pub mod idle;
     pub mod later_runs;
@@ -64,6 +65,7 @@ const JOURNEYS: &[(&str, Journey)] = &journeys![
     access::a_wrong_key_is_named_and_a_mended_secret_is_enough,
     access::a_missing_secret_is_named_and_making_it_is_enough,
     unsafe_store::is_refused_at_plan,
+    floats::are_packed_by_bytes_and_counted,
     forms::object_text_config_map_and_laptop_agree,
     idle::costs_no_writes,
     withdrawal::an_emptied_prefix_is_guarded,

@@ -73,7 +73,7 @@ fn an_archive_converts_but_for_its_broken_files() -> Result<()> {
     for file in &archive.files {
         let bytes = std::fs::read(folder.path().join(&file.key))?;
         let basename = file.key.rsplit('/').next().unwrap_or_default();
-        let opened = conversion.open(Bytes::from(bytes));
+        let opened = conversion.open(&basename.into(), Bytes::from(bytes));
         let result = opened.and_then(|opened| {
             conversion.convert(&basename.into(), &opened, Allowance::UNBOUNDED, &mut |object| {
                 assert!(keys.insert(object.key.clone()), "{} is written twice", object.key);

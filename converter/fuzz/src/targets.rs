@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use converter::cf::{self, Rules};
 use converter::read;
-use converter::table::{Conversion, FileError};
+use converter::table::{Allowance, Conversion, FileError};
 use crds::config::{DatasetConfig, load, validate};
 use crds::wire::Compat;
 use serde_json::{Value, json};
@@ -17,7 +18,7 @@ const MOST_VALUES: usize = 1 << 20;
 /// # Panics
 /// When there is a defect.
 pub fn reader(bytes: &[u8]) {
-    let Ok(reader) = read::open(bytes.to_vec().into()) else { return };
+    let Ok(reader) = read::open(Bytes::copy_from_slice(bytes)) else { return };
     for (index, variable) in reader.variables().iter().enumerate() {
         if reader.length(variable) > MOST_VALUES {
             return;
@@ -100,10 +101,9 @@ fn rows(name: &str, bytes: &[u8], config: &Value) {
     let Some(config) = typed(config) else { return };
     let Ok(now) = "2026-06-01T00:00:00Z".parse() else { return };
     let conversion = Conversion::new(&config, Compat::Fixed, now);
-    if conversion.memory_needed(&bytes.to_vec().into()).is_ok_and(|needed| needed > 256 << 20) {
-        return; // the budget stops it
-    }
-    if let Err(FileError::GaveUp(panic)) = conversion.convert(name, bytes.to_vec().into(), &mut |_| {}) {
+    let (name, allowance) = (name.into(), Allowance { bytes: 64 << 20, threads: 1 });
+    let Ok(file) = conversion.open(&name, Bytes::copy_from_slice(bytes)) else { return };
+    if let Err(FileError::GaveUp(panic)) = conversion.convert(&name, &file, allowance, &mut |_| Ok(())) {
         panic!("gave up: {panic}");
     }
 }

@@ -58,13 +58,13 @@ impl Converter {
         };
         self.context.tally.bytes.fetch_add(input.len(), Ordering::Relaxed);
         let thread = self.threads.acquire().await.map_err(|_| StageError::Terminated)?;
-        let conversion = Arc::clone(&self.conversion);
-        let opened = match on_a_thread(move || conversion.open(input)).await {
+        let name = self.context.source.name_of(&file.key, self.context.document.naming);
+        let (conversion, opening) = (Arc::clone(&self.conversion), name.clone());
+        let opened = match on_a_thread(move || conversion.open(&opening, input)).await {
             Ok(Ok(opened)) => opened,
             Ok(Err(error)) => return Ok(refused(file, &error)),
             Err(panicked) => return Ok(broken(file, &panicked)),
         };
-        let name = self.context.source.name_of(&file.key, self.context.document.naming);
         let needed = self.conversion.memory_of(&name, &opened);
         let Some((_working, bytes)) = self.budget.work(needed).await else {
             return Ok(too_large(file, file.bytes, needed));

@@ -2,9 +2,11 @@
 //! attributes and their raw values. Nothing is decoded here.
 
 mod byte;
+pub mod csv;
 mod error;
 mod input;
 mod netcdf;
+pub mod parquet;
 mod superblock;
 mod table;
 mod values;

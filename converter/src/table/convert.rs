@@ -7,11 +7,12 @@ use crds::config::DatasetConfig;
 use crds::wire::Reason;
 
 use super::columns::{self, Facts, Used, listed};
+use super::input::TableInput;
 use super::layout::Layout;
 use super::level::{self, Codes};
 use super::levels::{self, Level, Levels};
 use super::notes::Notes;
-use super::rows::{Rows, VariableRows};
+use super::rows::{Rows, TableRows, VariableRows};
 use super::source::{Functions, Sources};
 use super::spool::{SlabColumns, Spool};
 use super::{Allowance, Content, Conversion, FileError, FileReport, OpenFile, Sink, estimate, partition};
@@ -31,8 +32,10 @@ pub(super) fn run(
     loop {
         let known = facts.clone();
         let mut pass = Pass::new(conversion, name, allowance, &mut facts);
-        let Content::Variables(reader) = &file.content;
-        pass.variables(reader.as_ref(), file.length)?;
+        match &file.content {
+            Content::Variables(reader) => pass.variables(reader.as_ref(), file.length)?,
+            Content::Table(input) => pass.table(input)?,
+        }
         let Pass { report, spool, slabs, notes, .. } = pass;
         if slabs > 1 && facts != known {
             continue;
@@ -111,6 +114,23 @@ impl<'a> Pass<'a> {
             self.slab(Rows::Variables(rows))?;
         }
         note_unknown(self.config(), reader.variables().iter().map(|v| v.name.as_str()), &mut self.notes);
+        self.check()
+    }
+
+    /// The rows of a table.
+    fn table(&mut self, input: &TableInput) -> Result<(), FileError> {
+        let mut reader = input.open(self.config(), self.allowance)?;
+        let index = reader.index().map(str::to_owned);
+        let mut first_row = 0;
+        while let Some(batch) = reader.next_batch()? {
+            let count = batch.num_rows();
+            self.slab(Rows::Table(TableRows { batch, index: index.as_deref(), first_row }))?;
+            first_row += count;
+        }
+        if first_row == 0 {
+            return Err(FileError::NoRows("the table has no rows".into()));
+        }
+        note_unknown(self.config(), reader.names().iter().map(String::as_str), &mut self.notes);
         self.check()
     }
 

@@ -9,6 +9,7 @@ mod error;
 mod estimate;
 mod function;
 mod handler;
+mod input;
 mod layout;
 mod level;
 mod levels;
@@ -31,6 +32,7 @@ use crds::wire::{Compat, Reason};
 
 use crate::read::{self, Input, Reader};
 use crate::source::FileName;
+use input::TableInput;
 use layout::Layout;
 
 pub use error::FileError;
@@ -94,6 +96,7 @@ pub struct OpenFile {
 
 enum Content {
     Variables(Box<dyn Reader + Send>),
+    Table(TableInput),
 }
 
 impl OpenFile {
@@ -116,21 +119,28 @@ impl Conversion {
         self.compat == Compat::Fixed
     }
 
-    /// Reads a file's header.
+    /// Reads a file's header. Its name's suffix tells tables (`.csv`, `.parquet`) from NetCDF.
     ///
     /// # Errors
     /// When the content is no NetCDF file, or a broken one.
-    pub fn open(&self, input: impl Into<Input>) -> Result<OpenFile, FileError> {
+    pub fn open(&self, name: &FileName, input: impl Into<Input>) -> Result<OpenFile, FileError> {
         let input = input.into();
         let (length, in_memory) = (input.len(), input.in_memory());
-        Ok(OpenFile { content: Content::Variables(read::open(input)?), length, in_memory })
+        let content = match TableInput::of(&name.basename, input) {
+            Ok(table) => Content::Table(table),
+            Err(input) => Content::Variables(read::open(input)?),
+        };
+        Ok(OpenFile { content, length, in_memory })
     }
 
     /// Memory the conversion of a file takes when all its rows are in memory at once, its own bytes
     /// included. With less it goes through the file in parts.
     #[must_use]
     pub fn memory_of(&self, name: &FileName, file: &OpenFile) -> u64 {
-        let Content::Variables(reader) = &file.content;
+        let reader = match &file.content {
+            Content::Variables(reader) => reader,
+            Content::Table(table) => return table.memory().saturating_add(file.in_memory),
+        };
         let layout = read::guarded(|| Layout::of(reader.as_ref(), &self.config, self.compat, &name.key));
         // A file without rows is found out by its conversion.
         let rows = layout.ok().and_then(Result::ok).map_or(0, |layout| estimate::bytes(reader.as_ref(), &self.config, &layout));

@@ -34,7 +34,7 @@ pub fn convert_with(
     bytes: Vec<u8>,
     allowance: Allowance,
 ) -> Result<(FileReport, Vec<ConvertedObject>), FileError> {
-    converted(conversion, name, &conversion.open(Bytes::from(bytes))?, allowance)
+    converted(conversion, name, &conversion.open(&name.into(), Bytes::from(bytes))?, allowance)
 }
 
 pub fn converted(

@@ -102,8 +102,8 @@ pub struct Validated {
 }
 
 impl Validated {
-    /// Refuses what the model accepts and this version does not convert (Zarr output, CSV input,
-    /// special handlers, functions).
+    /// Refuses what the model accepts and this version does not convert (Zarr output, special
+    /// handlers, functions, some options of CSV readers).
     pub fn supported(self) -> Result<Self, ConfigError> {
         if self.unsupported.is_empty() { Ok(self) } else { Err(ConfigError::Unsupported(self.unsupported)) }
     }

@@ -5,6 +5,7 @@
 
 pub mod cast;
 mod expression;
+pub mod csv;
 pub mod finding;
 mod functions;
 pub mod hash;
@@ -23,6 +24,7 @@ mod variables;
 mod zarr;
 
 pub use cast::{as_object_form, cast_attributes};
+pub use csv::CsvConfig;
 pub use expression::FILE_NAMES;
 pub use finding::{ConfigError, Finding, Validated};
 pub use functions::{Expression, Function};

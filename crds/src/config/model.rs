@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Function, Mode};
+use super::{CsvConfig, Function, Mode};
 
 /// The form of the published dataset: the suffix of its folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
@@ -45,6 +45,8 @@ pub struct DatasetConfig {
     pub exclude: Option<String>,
     /// Bucket of relative `s3_uri`s, in the incumbent's order of precedence.
     pub source_bucket: String,
+    /// How CSV inputs are read; a CSV file without it fails.
+    pub csv: Option<CsvConfig>,
     pub force_previous_parquet_deletion: bool,
 }
 

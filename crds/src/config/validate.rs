@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::finding::Findings;
 use super::node::Node;
-use super::{ConfigError, DatasetConfig, Format, Validated, keys, mode, partitions, paths, variables, zarr};
+use super::{ConfigError, DatasetConfig, Format, Validated, csv, keys, mode, partitions, paths, variables, zarr};
 
 /// Checks a merged config. All problems are found in one pass, not only the first.
 pub fn validate(config: &Value) -> Result<Validated, ConfigError> {
@@ -31,7 +31,7 @@ pub fn validate(config: &Value) -> Result<Validated, ConfigError> {
         findings.warn("metadata_uuid", "missing; the dataset gets none (write null to say so)");
     }
     let mode = mode::mode(&root, format, &mut findings);
-    csv(&root, &mut findings);
+    let csv = csv::csv(&root, &mut findings);
     let global_attributes = global_attributes(&root, &mut findings);
     let run = paths::run_settings(&root, &mut findings);
 
@@ -53,6 +53,7 @@ pub fn validate(config: &Value) -> Result<Validated, ConfigError> {
             paths: run.paths,
             exclude: run.exclude,
             source_bucket: run.source_bucket,
+            csv,
             force_previous_parquet_deletion: run.force_previous_parquet_deletion,
         },
         source_options: run.source_options,
@@ -99,19 +100,6 @@ fn format(root: &Node<'_>, findings: &mut Findings) -> Option<Format> {
             findings.error("cloud_optimised_format", format!("`{}` is not a format; write `parquet` or `zarr`", shown(other)));
             None
         }
-    }
-}
-
-fn csv(root: &Node<'_>, findings: &mut Findings) {
-    let Some(csv) = root.get("csv_config") else { return };
-    if csv.object(findings).is_none() {
-        return;
-    }
-    let given = |key: &str| csv.get(key).is_some_and(|reader| reader.value.as_object().is_none_or(|map| !map.is_empty()));
-    match (given("pandas_read_csv_config"), given("polars_read_csv_config")) {
-        (true, true) => findings.error(&csv.path, "both `pandas_read_csv_config` and `polars_read_csv_config`; keep one of them"),
-        (false, false) => {}
-        _ => findings.unsupported(&csv.path, "CSV inputs come in a later version; remove it if the files are NetCDF"),
     }
 }
 

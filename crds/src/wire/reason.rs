@@ -45,6 +45,8 @@ reasons! {
     NotNetcdf: Structural,
     /// Opens, but something inside cannot be read.
     UnreadableFile: Structural,
+    /// A CSV file whose lines or columns are not what its options say.
+    MalformedCsv: Structural,
     /// A kind of input this version does not convert.
     UnsupportedFormat: Structural,
     /// The time variable is absent, has no units, or cannot be decoded.

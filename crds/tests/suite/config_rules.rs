@@ -109,7 +109,6 @@ fn what_is_wrong_is_refused_where_it_stands() {
             "csv_config",
             "keep one of them",
         ),
-        ("/csv_config", json!({"pandas_read_csv_config": {"sep": ","}}), "csv_config", "later version"),
         ("/handler_class", json!("SpecialHandler"), "handler_class", "`SpecialHandler` is not known; remove it to use the generic handler"),
         ("/schema_transformation/partitioning", json!([]), "schema_transformation.partitioning", "`timestamp`"),
         (

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::too_many_lines)]
 
 mod cel;
+mod config_csv;
 mod config_load;
 mod config_rules;
 mod config_zarr;

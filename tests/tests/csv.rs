@@ -1,0 +1,117 @@
+//! The CSV reader against pandas and polars themselves, on files in random dialects, bit for bit.
+//! `COD_PYTHON` names an interpreter that has both; without it there is nothing to hold the reader against.
+
+mod dialects;
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use arrow_array::{Array, RecordBatch, RecordBatchReader};
+use arrow_select::concat::concat_batches;
+use converter::read::csv::open;
+use converter::read::{Input, ReadError, TableLimits, TableReader};
+use crds::config::{ColumnType, CsvConfig, VariableSchema, load, validate};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use serde_json::{Map, Value, json};
+
+use dialects::{Case, case};
+
+const CASES: u64 = 1500;
+
+/// The options as a config has them.
+fn config(reader: &str, options: &Map<String, Value>) -> Result<CsvConfig> {
+    let resource = load(&std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../crds/examples/mooring.yaml"))?)?;
+    let mut config = load(resource["spec"]["config"].as_str().context("the config is a text block")?)?;
+    config["csv_config"] = json!({format!("{reader}_read_csv_config"): options});
+    validate(&config)?.supported()?.config.csv.context("no csv_config")
+}
+
+fn schema(types: &Map<String, Value>) -> Result<Vec<VariableSchema>> {
+    let column = |(name, kind): (&String, &Value)| {
+        let column_type = kind.as_str().and_then(ColumnType::from_name).context("a type")?;
+        Ok(VariableSchema { name: name.clone(), column_type, attributes: Map::new() })
+    };
+    types.iter().map(column).collect()
+}
+
+fn read(text: Vec<u8>, config: &CsvConfig, schema: Option<&[VariableSchema]>, limits: TableLimits) -> Result<RecordBatch, ReadError> {
+    let mut reader = open(Input::Memory(text.into()), config, schema, limits)?;
+    let mut batches = Vec::new();
+    while let Some(batch) = reader.next_batch()? {
+        assert!(batch.num_rows() > 0, "an empty batch");
+        batches.push(batch);
+    }
+    Ok(concat_batches(reader.schema(), &batches).expect("batches of one schema"))
+}
+
+fn expected(path: &Path) -> Result<RecordBatch> {
+    let reader = ParquetRecordBatchReaderBuilder::try_new(std::fs::File::open(path)?)?.build()?;
+    let schema = reader.schema();
+    Ok(concat_batches(&schema, &reader.collect::<Result<Vec<_>, _>>()?)?)
+}
+
+fn difference(ours: &RecordBatch, theirs: &RecordBatch) -> Option<String> {
+    let shape = |batch: &RecordBatch| -> Vec<String> {
+        batch.schema().fields().iter().map(|f| format!("{}: {}", f.name(), f.data_type())).collect()
+    };
+    if shape(ours) != shape(theirs) {
+        return Some(format!("types\n  ours   {:?}\n  theirs {:?}", shape(ours), shape(theirs)));
+    }
+    if ours.num_rows() != theirs.num_rows() {
+        return Some(format!("{} rows, theirs {}", ours.num_rows(), theirs.num_rows()));
+    }
+    for (index, (one, two)) in ours.columns().iter().zip(theirs.columns()).enumerate() {
+        let row = (0..one.len()).find(|&row| one.slice(row, 1).as_ref() != two.slice(row, 1).as_ref());
+        if let Some(row) = row {
+            return Some(format!("column {index}, row {row}:\n  ours   {:?}\n  theirs {:?}", one.slice(row, 1), two.slice(row, 1)));
+        }
+    }
+    None
+}
+
+#[test]
+fn random_dialects_are_read_as_the_libraries_read_them() -> Result<()> {
+    let Ok(python) = std::env::var("COD_PYTHON") else {
+        eprintln!("COD_PYTHON is not set: nothing is compared");
+        return Ok(());
+    };
+    let folder = tempfile::tempdir()?;
+    let cases: Vec<Case> = (0..CASES).map(case).collect();
+    let mut list = Vec::new();
+    for (seed, case) in cases.iter().enumerate() {
+        let file = folder.path().join(format!("{seed}.csv"));
+        std::fs::write(&file, &case.text)?;
+        let out = folder.path().join(format!("{seed}.parquet"));
+        list.push(json!({"file": file, "reader": case.reader, "options": case.options, "schema": case.schema, "out": out}));
+    }
+    let manifest = folder.path().join("cases.json");
+    std::fs::write(&manifest, serde_json::to_vec(&list)?)?;
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/read_csv.py");
+    let output = Command::new(python).arg("-B").arg(script).arg(&manifest).output()?;
+    ensure!(output.status.success(), "read_csv.py: {}", String::from_utf8_lossy(&output.stderr));
+    let errors: Vec<Option<String>> = serde_json::from_slice(&output.stdout)?;
+
+    let (mut compared, mut wrong) = (0, Vec::new());
+    for (seed, (case, error)) in cases.into_iter().zip(errors).enumerate() {
+        let told = format!("seed {seed}, {} {}", case.reader, Value::Object(case.options.clone()));
+        let config = config(case.reader, &case.options)?;
+        let types = schema(&case.schema)?;
+        let types = (case.reader == "polars").then_some(types.as_slice());
+        let limits = TableLimits { batch_bytes: [4 << 10, 64 << 10, 8 << 20][seed % 3], threads: 1 + seed % 3 };
+        let ours = read(case.text, &config, types, limits);
+        match (ours, error) {
+            (Ok(ours), None) => {
+                compared += 1;
+                wrong.extend(difference(&ours, &expected(&folder.path().join(format!("{seed}.parquet")))?).map(|d| format!("{told}: {d}")));
+            }
+            (Err(_), Some(_)) => {}
+            (Ok(_), Some(error)) => wrong.push(format!("{told}: read, but theirs says {error}")),
+            (Err(error), None) => wrong.push(format!("{told}: {error}")),
+        }
+    }
+    let shown = wrong.iter().take(12).cloned().collect::<Vec<_>>().join("\n");
+    ensure!(wrong.is_empty(), "{} of {CASES} differ:\n{shown}", wrong.len());
+    ensure!(compared > CASES as usize * 3 / 4, "only {compared} of {CASES} were read by both");
+    Ok(())
+}
