@@ -16,7 +16,8 @@ use crate::read::Values;
 pub(super) fn value(added: &AddedVariable, sources: &mut Sources) -> Result<Option<ArrayRef>, FileError> {
     match &added.source {
         Source::Filename => Ok(Some(Arc::new(StringArray::from(vec![sources.name.basename.as_str()])))),
-        Source::TimeExtent | Source::SpatialExtent => Ok(None),
+        // Made elsewhere: where the partitions are, and for the rows of each slab (`function`).
+        Source::TimeExtent | Source::SpatialExtent | Source::Function(_) => Ok(None),
         Source::GlobalAttribute(name) => {
             let Some(attribute) = sources.global_attribute(name) else {
                 sources.notes.say(format!("global attribute {name:?} is absent: column {:?} is null", added.name));
@@ -27,8 +28,6 @@ pub(super) fn value(added: &AddedVariable, sources: &mut Sources) -> Result<Opti
         Source::VariableAttribute { variable, attribute } => {
             cast(added, sources.variable_attribute(variable, attribute).as_ref()).map(Some)
         }
-        // Made where the columns are (`function`).
-        Source::Function(_) => Ok(None),
     }
 }
 

@@ -69,7 +69,6 @@ fn nesting(text: &str) -> usize {
         match (quote, byte) {
             (Some(_), b'\\') => drop(bytes.next()),
             (Some(end), byte) if byte == end => quote = None,
-            (Some(_), _) => {}
             (None, b'"' | b'\'') => quote = Some(byte),
             (None, b'(' | b'[' | b'{') => {
                 open += 1;
@@ -77,7 +76,7 @@ fn nesting(text: &str) -> usize {
             }
             (None, b')' | b']' | b'}') => open = open.saturating_sub(1),
             (None, b'+' | b'-' | b'*' | b'/' | b'%' | b'!' | b'?' | b'.') => operators += 1,
-            (None, _) => {}
+            _ => {}
         }
     }
     // Numbers have points too: operators are only what is left of a generous allowance.

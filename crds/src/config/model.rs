@@ -165,6 +165,7 @@ pub enum PathKind {
 }
 
 impl PathKind {
+    #[allow(clippy::trivially_copy_pass_by_ref)] // as serde calls it
     fn is_files(&self) -> bool {
         *self == Self::Files
     }

@@ -75,14 +75,13 @@ fn path(item: &Node<'_>, raw: Option<&str>, bucket_named: bool, out: &mut RunSet
     let Some(uri) = item.required_text("s3_uri", "`s3://bucket/prefix/`, or a prefix in the source bucket", findings) else { return };
     let kind = item.text_of("type", findings);
     match kind {
-        Some("files") => {}
+        Some("files" | "parquet") => {}
         None => {
             let spoken: Vec<&str> = filter.iter().map(String::as_str).chain([uri]).collect();
             if let Some(suffix) = [".parquet", ".zarr"].into_iter().find(|suffix| spoken.iter().any(|text| text.contains(suffix))) {
                 findings.error(item.at("type"), format!("missing, and `{suffix}` occurs in the path; write `files`, `parquet` or `zarr`"));
             }
         }
-        Some("parquet") => {}
         Some("zarr") => findings.unsupported(item.at("type"), "Zarr inputs are not converted; write `files`"),
         Some(other) => findings.error(item.at("type"), format!("`{other}` is not a type of path; write `files`, `parquet` or `zarr`")),
     }

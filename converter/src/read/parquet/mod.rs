@@ -242,8 +242,8 @@ impl ParquetTable {
     fn culprit(&self, group: usize, detail: &str) -> ReadError {
         for column in &self.columns {
             let result = guarded(|| -> Result<(), String> {
-                let reader = self.reader(group, vec![column.root], 1_024).map_err(|error| said(&error))?;
-                reader.map(|batch| batch.map(drop).map_err(|error| error.to_string())).collect()
+                let mut reader = self.reader(group, vec![column.root], 1_024).map_err(|error| said(&error))?;
+                reader.try_for_each(|batch| batch.map(drop).map_err(|error| error.to_string()))
             });
             if let Ok(Err(detail)) | Err(detail) = result {
                 return self.broken(column, group, &detail);

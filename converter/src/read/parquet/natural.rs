@@ -103,8 +103,8 @@ impl Form {
             Self::Same | Self::Integer => Arc::clone(stored),
             Self::Gapped => floats(stored)?,
             Self::Float => match stored.data_type() {
-                DataType::Float32 => without_nan::<Float32Type>(stored, |v| v.is_nan()),
-                _ => without_nan::<Float64Type>(stored, |v| v.is_nan()),
+                DataType::Float32 => without_nan::<Float32Type>(stored, f32::is_nan),
+                _ => without_nan::<Float64Type>(stored, f64::is_nan),
             },
             Self::Half => {
                 let values = stored.as_primitive::<Float16Type>().iter();

@@ -3,8 +3,8 @@ use std::io::Write as _;
 use arrow_array::builder::{ListBuilder, StringBuilder};
 use arrow_array::types::Int32Type;
 use arrow_array::{
-    BooleanArray, Date64Array, Decimal128Array, DictionaryArray, DurationMicrosecondArray, FixedSizeBinaryArray, Int8Array, Int64Array,
-    LargeStringArray, StringViewArray, Time32SecondArray, TimestampMillisecondArray, UInt64Array,
+    BooleanArray, Date64Array, Decimal128Array, DictionaryArray, DurationMicrosecondArray, FixedSizeBinaryArray, Float32Array, Int8Array,
+    Int64Array, LargeStringArray, StringArray, StringViewArray, Time32SecondArray, TimestampMillisecondArray, UInt64Array,
 };
 use bytes::Bytes;
 use crds::wire::Reason;
@@ -61,9 +61,9 @@ fn types_become_what_pandas_makes_of_them() {
         ("large", Arc::new(LargeStringArray::from(vec![Some("a"), None])), "Utf8"),
         ("view", Arc::new(StringViewArray::from(vec![Some("a"), None])), "Utf8"),
         ("dictionary", Arc::new(dictionary), "Utf8"),
-        ("fixed", Arc::new(FixedSizeBinaryArray::from(vec![b"ab", b"cd"])), "Binary"),
+        ("fixed", Arc::new(FixedSizeBinaryArray::try_from_iter([b"ab", b"cd"].into_iter()).unwrap()), "Binary"),
         ("ms", Arc::new(TimestampMillisecondArray::from(vec![Some(1), None])), "Timestamp(ms)"),
-        ("zone", Arc::new(TimestampMillisecondArray::from(vec![Some(1), None]).with_timezone("UTC")), "Timestamp(ns, \"UTC\")"),
+        ("zone", Arc::new(TimestampMillisecondArray::from(vec![Some(1), None]).with_timezone("+00:00")), "Timestamp(ns, \"+00:00\")"),
         ("date64", Arc::new(Date64Array::from(vec![Some(86_400_000), None])), "Date32"),
         ("time", Arc::new(Time32SecondArray::from(vec![Some(1), None])), "Time64(µs)"),
         ("duration", Arc::new(DurationMicrosecondArray::from(vec![Some(1), None])), "Duration(µs)"),
@@ -121,7 +121,7 @@ fn only_wanted_columns_are_read_and_all_are_named() {
     let file = written(vec![("b", numbers()), ("price", decimal), ("a", numbers())]);
     let wanted = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
     let mut table = open(Bytes::from(file.clone()).into(), Some(&wanted(&["a", "absent", "b"])), LIMITS).unwrap();
-    let names: Vec<&String> = table.schema().fields().iter().map(|field| field.name()).collect();
+    let names: Vec<&str> = table.schema().fields().iter().map(|field| field.name().as_str()).collect();
     assert_eq!((names, table.names().to_vec(), table.index()), (vec!["b", "a"], wanted(&["b", "price", "a"]), None));
     assert_eq!(all(&mut table).len(), 1);
     let mut table = open(Bytes::from(file.clone()).into(), Some(&[]), LIMITS).unwrap();

@@ -68,7 +68,7 @@ impl<'a> Evaluation<'a> {
             let value = self.program.execute(&context).map_err(|error| failed(added, self.trouble(once, index, &error.to_string())))?;
             made.push(value);
         }
-        let array = array(made).map_err(|(index, detail)| failed(added, self.trouble(once, index, &detail)))?;
+        let array = array(&made).map_err(|(index, detail)| failed(added, self.trouble(once, index, &detail)))?;
         self.done += rows;
         Ok(if once { Made::Scalar(array) } else { Made::Rows(array) })
     }
@@ -172,7 +172,7 @@ fn attribute(values: &Values) -> Option<Value> {
 }
 
 /// The results as one array: all of one kind, but for null; integers beside floats become floats.
-fn array(values: Vec<Value>) -> Result<ArrayRef, (usize, String)> {
+fn array(values: &[Value]) -> Result<ArrayRef, (usize, String)> {
     let kind = |value: &Value| match value {
         Value::Null => None,
         Value::Int(_) => Some("int"),

@@ -25,6 +25,7 @@ fn cel(text: &str, columns: &[&str]) -> Function {
     Function::Cel(Expression { text: text.into(), columns: columns.iter().map(ToString::to_string).collect() })
 }
 
+#[allow(clippy::unnecessary_wraps)] // as columns are asked for
 fn table(column: &str) -> Result<Option<ArrayRef>, FileError> {
     Ok(match column {
         "temp" => Some(Arc::new(Float32Array::from(vec![Some(1.5), None, Some(3.0)]))),

@@ -273,10 +273,10 @@ impl World {
 
 fn binary(operator: &str, left: Sense, right: Sense) -> Result<Sense, String> {
     match (operator, left, right) {
-        ("is", Sense::Column(name), Sense::Literal(Value::Null)) => Ok(Sense::Missing(name, true)),
-        ("is not", Sense::Column(name), Sense::Literal(Value::Null)) => Ok(Sense::Missing(name, false)),
-        ("in", Sense::Literal(Value::String(name)), Sense::Names | Sense::Table) => Ok(Sense::Missing(name, false)),
-        ("not in", Sense::Literal(Value::String(name)), Sense::Names | Sense::Table) => Ok(Sense::Missing(name, true)),
+        ("is" | "is not", Sense::Column(name), Sense::Literal(Value::Null)) => Ok(Sense::Missing(name, operator == "is")),
+        ("in" | "not in", Sense::Literal(Value::String(name)), Sense::Names | Sense::Table) => {
+            Ok(Sense::Missing(name, operator == "not in"))
+        }
         ("*", Sense::List(items), Sense::Length) | ("*", Sense::Length, Sense::List(items)) if items.len() == 1 => {
             items.into_iter().next().map(Sense::Repeated).ok_or_else(|| unknown("this list"))
         }
