@@ -110,8 +110,8 @@ pub(super) async fn contest(context: &Context, plan: &Plan, head: Option<&Head>)
     let mut known: HashMap<u64, Named> = HashMap::new();
     let parts = if converted.is_empty() { &[] } else { parts_of(head) };
     let names: Arc<HashSet<u64>> = Arc::new(converted.keys().copied().collect());
-    let named = move |key: &str| Some((name_hash(key), hash_of(key))).filter(|(name, _)| names.contains(name));
-    for (name, key) in search(&context.destination, parts, named).await? {
+    let find = move |key: &str| Some((name_hash(key), hash_of(key))).filter(|(name, _)| names.contains(name));
+    for (name, key) in search(&context.destination, parts, find).await? {
         note(&mut known, name, key);
     }
     let alone = |name: &u64, one: &Named| one.count == 1 && known.get(name).is_none_or(|known| known.count == 1 && known.key == one.key);

@@ -117,13 +117,12 @@ async fn delete(context: &Context, objects: &[PublishedObject]) -> Result<(), St
 /// Puts one staged object in its place. A staged object that is gone was published before: by an
 /// earlier try of this very commit, or by the one that overtook it.
 async fn publish(store: &Store, copy: &Copy) -> Result<Option<(String, String)>, StageError> {
-    let etag = match store.publish(&copy.from, &copy.to).await? {
-        Some(etag) => etag,
-        None => {
-            let there = store.head(&copy.to).await?;
-            let gone = || StageError::corrupt(&copy.from, format!("the staged object is gone, and nothing stands at {}", copy.to));
-            there.ok_or_else(gone)?.etag
-        }
+    let etag = if let Some(etag) = store.publish(&copy.from, &copy.to).await? {
+        etag
+    } else {
+        let there = store.head(&copy.to).await?;
+        let gone = || StageError::corrupt(&copy.from, format!("the staged object is gone, and nothing stands at {}", copy.to));
+        there.ok_or_else(gone)?.etag
     };
     Ok((etag != copy.etag).then(|| (copy.to.clone(), etag)))
 }

@@ -152,8 +152,7 @@ mod tests {
         let writer = PartWriter::new(store, layout, run, "n");
         let mut next = NextLedger { writer, part: None, records: Vec::new(), carried: Vec::new(), dirty: false, part_records: 4 };
         let mut ledger = LedgerCursor::new(store, parts);
-        let mut walk = new.iter().map(Some).chain([None]);
-        while let Some(stop) = walk.next() {
+        for stop in new.iter().map(Some).chain([None]) {
             loop {
                 let old = match stop {
                     Some(key) => ledger.next_below(key).await.unwrap(),

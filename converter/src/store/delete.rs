@@ -87,10 +87,10 @@ impl Store {
         let mut left = Vec::new();
         let known = self.deletes.honours_etags.get().copied();
         let condition = match (&self.bucket, known) {
-            (None, _) => Condition::Looked,
             (Some(_), None) if objects.len() < TOO_FEW => return self.delete_each(&objects).await,
             (Some(bucket), _) if self.honours_etags(bucket, probe).await? => Condition::Asked,
-            (Some(_), _) => Condition::Looked,
+            // A folder looks at each file as it comes to it.
+            _ => Condition::Looked,
         };
         for group in objects.chunks(DELETE_GROUP) {
             left.extend(self.delete_group(group, condition).await?);
@@ -242,7 +242,8 @@ impl Store {
             let after = From::After(format!("{}{}", self.url.prefix(), just_before(first)));
             let page = self.page(bucket, &full, Some(&after), None).await?;
             let is_last = page.next().is_ok_and(|next| next.is_none());
-            let listed = page.listed(self.url.prefix().len());
+            // What has no place in the order of keys would only break the search.
+            let listed: Vec<Listed> = page.listed(self.url.prefix().len()).into_iter().filter(|object| !object.garbled).collect();
             let told = match listed.last() {
                 Some(end) if !is_last => rest.partition_point(|(key, _)| *key <= end.key.as_str()),
                 _ => rest.len(),

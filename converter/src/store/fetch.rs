@@ -115,3 +115,22 @@ impl Store {
         self.error("GetObject", key, kind, message)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Side, open};
+    use crds::wire::{Access, Reason};
+
+    #[test]
+    fn full_scratch_space_says_how_much_was_wanted() {
+        let dir = tempfile::tempdir().unwrap();
+        let url = Url::parse(&dir.path().display().to_string()).unwrap();
+        let store = open(Side::Source, &url, &Access::default(), None).unwrap();
+        let full = store.scratch("a.nc", 4_321, &std::io::Error::from(std::io::ErrorKind::StorageFull));
+        assert_eq!((full.kind, full.reason()), (StoreErrorKind::DiskFull, Reason::DiskFull));
+        assert!(full.to_string().contains("4321 bytes were wanted") && full.to_string().contains("\"a.nc\""), "{full}");
+        let other = store.scratch("a.nc", 1, &std::io::Error::other("broken"));
+        assert_eq!(other.kind, StoreErrorKind::Unavailable);
+    }
+}
