@@ -3,7 +3,7 @@
 
 mod laptop;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use parquet::arrow::ArrowWriter;
@@ -12,7 +12,7 @@ use tests::fixtures::bad::{Bad, Input, Verdict, bad_inputs};
 use tests::fixtures::draft::write_all;
 use tests::fixtures::ragged::layouts;
 
-fn written(folder: &Path, config: &Value) -> Result<std::path::PathBuf> {
+fn written(folder: &Path, config: &Value) -> Result<PathBuf> {
     let path = folder.join("config.json");
     std::fs::create_dir_all(folder)?;
     std::fs::write(&path, serde_json::to_vec(config)?)?;
@@ -58,19 +58,21 @@ fn every_bad_input_gets_its_reason() -> Result<()> {
     let all = bad_inputs();
     let place = |index: usize| folder.path().join(index.to_string());
     let file = |index: usize, bad: &Bad| place(index).join("in").join(format!("file.{}", bad.input.suffix()));
-    for (index, bad) in all.iter().enumerate() {
-        let path = file(index, bad);
+    let paths: Vec<PathBuf> = all.iter().enumerate().map(|(index, bad)| file(index, bad)).collect();
+    let mut drafts = Vec::new();
+    for (path, bad) in paths.iter().zip(&all) {
         std::fs::create_dir_all(path.parent().context("it has a folder")?)?;
         match &bad.input {
-            Input::Netcdf(draft) => write_all(&[(&path, draft)])?,
-            Input::Csv(bytes) => std::fs::write(&path, bytes)?,
+            Input::Netcdf(draft) => drafts.push((path.as_path(), draft)),
+            Input::Csv(bytes) => std::fs::write(path, bytes)?,
             Input::Parquet(batch) => {
-                let mut writer = ArrowWriter::try_new(std::fs::File::create(&path)?, batch.schema(), None)?;
+                let mut writer = ArrowWriter::try_new(std::fs::File::create(path)?, batch.schema(), None)?;
                 writer.write(batch)?;
                 writer.close()?;
             }
         }
     }
+    write_all(&drafts)?;
     let mut wrong = Vec::new();
     for (index, bad) in all.iter().enumerate() {
         for (compat, verdict) in [("fixed", Some(&bad.verdict)), ("incumbent", bad.incumbent.as_ref())] {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use crds::config::{documents, load_with_parents};
 use serde_json::{Value, json};
-use tests::fixtures::{Made, from_configs, ragged};
+use tests::fixtures::{Made, from_configs, handlers};
 
 /// A config with its parents merged.
 struct Config {
@@ -79,19 +79,16 @@ fn shapes() -> Result<Vec<Config>> {
             configs.push(Config { origin: "profiles of tags".to_owned(), merged });
         }
     }
-    let hourly = ["TEMP", "TEMP_count", "PRES", "NOMINAL_DEPTH"].map(|name| (name, "float"));
-    let ids = [("instrument_index", "int32"), ("instrument_id", "string"), ("source_file", "string"), ("TIME", "timestamp[ns]")];
-    let mut merged = ragged::config("hourly_demo", &[&ids[..], &hourly[..]].concat());
-    merged["handler_class"] = json!("AnmnHourlyTsHandler");
-    configs.push(Config { origin: "hourly time series".to_owned(), merged });
-    let optics = [("TIME", "timestamp[ns]"), ("DEPTH", "float"), ("station_name", "string"), ("SPM", "double"), ("Sample_Number", "int32")];
-    for spectral in [false, true] {
-        let spectrum = [("wavelength", "float"), ("absorption", "double")];
-        let columns = if spectral { [&optics[..3], &spectrum[..]].concat() } else { optics.to_vec() };
-        let mut merged = ragged::config(if spectral { "spectra_demo" } else { "pigment_demo" }, &columns);
-        merged["handler_class"] = json!("BODBAWHandler");
-        merged["netcdf_read_config"] = json!({"spectral_flatten": spectral});
-        configs.push(Config { origin: format!("optics, spectra: {spectral}"), merged });
+    for merged in [handlers::floats(), handlers::hourly(), handlers::optics(false), handlers::optics(true), handlers::tags()] {
+        configs.push(Config { origin: merged["dataset_name"].as_str().unwrap_or_default().to_owned(), merged });
+    }
+    for example in examples()? {
+        if example.merged["run_settings"]["paths"][0]["type"] == "parquet" {
+            let mut merged = example.merged;
+            merged["dataset_name"] = json!("hive_demo");
+            merged["run_settings"]["paths"][0] = json!({"type": "parquet", "s3_uri": "s3://archive/log", "partitioning": "hive"});
+            configs.push(Config { origin: "a Hive folder".to_owned(), merged });
+        }
     }
     Ok(configs)
 }
