@@ -9,7 +9,7 @@ use convert_support::fake::{Fake, text};
 use convert_support::{config, conversion, rows};
 use converter::read::Values;
 use converter::source::FileName;
-use converter::table::{ConvertedObject, FileError, OpenFile};
+use converter::table::{Allowance, ConvertedObject, FileError, OpenFile};
 use crds::config::DatasetConfig;
 use crds::wire::{Compat, Naming, Reason};
 use serde_json::{Value, json};
@@ -49,8 +49,11 @@ fn convert(config: &Arc<DatasetConfig>, name: &FileName) -> Result<Vec<Converted
         .variable("DAY", &["TIME=3"], Values::Text(["2020-01-01", "2020-01-02", ""].map(String::from).to_vec()))
         .variable("HOUR", &["TIME=3"], Values::Text(["06:00:00", "6 am", "x"].map(String::from).to_vec()));
     let mut objects = Vec::new();
-    let open = OpenFile::new(Box::new(file), 0);
-    conversion(config, Compat::Fixed).convert_open(name, &open, &mut |object| objects.push(object))?;
+    let open = OpenFile::new(Box::new(file), 1 << 20);
+    conversion(config, Compat::Fixed).convert(name, &open, Allowance::UNBOUNDED, &mut |object| {
+        objects.push(object);
+        Ok(())
+    })?;
     Ok(objects)
 }
 
