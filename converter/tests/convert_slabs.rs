@@ -39,7 +39,11 @@ fn file(times: usize, depths: usize) -> Fake {
         .units("hours since 2019-04-01 00:00:00")
         .variable("DEPTH", &[&depth], Values::F32((0..depths).map(|i| i as f32 * 5.0).collect()))
         .variable("LATITUDE", &[&time], Values::F64((0..times).map(|i| -30.0 - (i % 400) as f64 / 100.0).collect()))
-        .variable("LONGITUDE", &[&time], Values::F64((0..times).map(|i| if i % 211 == 5 { 999.0 } else { 150.0 + (i / 300 % 9) as f64 }).collect()))
+        .variable(
+            "LONGITUDE",
+            &[&time],
+            Values::F64((0..times).map(|i| if i % 211 == 5 { 999.0 } else { 150.0 + (i / 300 % 9) as f64 }).collect()),
+        )
         .variable("TEMP", &[&time, &depth], Values::F32((0..cells).map(|i| if i % 13 == 0 { f32::NAN } else { i as f32 / 7.0 }).collect()))
         .variable("FLAG", &[&depth, &time], Values::Text((0..cells).map(|i| format!("f{}", i % 5)).collect()))
         .variable("COUNT", &[&time], Values::I32((0..times as i32).collect()))
@@ -104,7 +108,8 @@ fn real_files_come_out_the_same_in_parts() {
     for (dataset, allowance) in [("mooring_ctd", 2 << 20), ("argo", 4 << 20), ("vessel_sst", 1 << 20)] {
         let folder = root.join("data").join(dataset);
         let text = std::fs::read_dir(&folder).unwrap().flatten().map(|e| e.path());
-        let text = text.filter(|p| p.extension().is_some_and(|e| e == "json") && !p.file_name().unwrap().to_string_lossy().starts_with("expected"));
+        let text = text
+            .filter(|p| p.extension().is_some_and(|e| e == "json") && !p.file_name().unwrap().to_string_lossy().starts_with("expected"));
         let config = config(&std::fs::read_to_string(text.last().unwrap()).unwrap());
         for entry in std::fs::read_dir(&folder).unwrap().flatten().filter(|e| e.path().extension().is_some_and(|x| x == "nc")) {
             let (bytes, name) = (std::fs::read(entry.path()).unwrap(), entry.file_name().into_string().unwrap());

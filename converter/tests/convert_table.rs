@@ -172,7 +172,7 @@ fn rows_with_a_bad_time_are_left_out_and_counted() {
         assert_eq!(report.rows_left_out[&Reason::BadRowTime], 2);
         assert_eq!(folders(&objects, 0), ["timestamp=-2208988800", "timestamp=1554076800"]);
         let (reason, message) = refused(&demo(|_| ()), compat, &series(&days[..2]));
-        assert_eq!((reason, message.as_str()), (Reason::NoRows, "none of 2 rows has a valid time"));
+        assert_eq!((reason, message.as_str()), (Reason::NoRows, "none of 2 rows has a valid time in \"TIME\""));
     }
 }
 
@@ -402,6 +402,31 @@ fn time_that_goes_back_is_said_once() {
         let (report, objects) = convert_fake(&demo(|_| {}), compat, &series(&[18_000.0, 18_002.0, 18_001.0, 18_003.0, 18_000.0])).unwrap();
         assert_eq!(report.rows, 5);
         assert_eq!(column(&objects, "TEMP"), ["0.0", "1.0", "2.0", "3.0", "4.0"]);
-        assert!(report.notes.iter().any(|n| n.starts_with("NonMonotonicTime") && n.contains("\"TIME\" goes back 2 times")), "{:?}", report.notes);
+        assert!(
+            report.notes.iter().any(|n| n.starts_with("NonMonotonicTime") && n.contains("\"TIME\" goes back 2 times")),
+            "{:?}",
+            report.notes
+        );
     }
+}
+
+/// One profile: time and position are scalars, the levels are rows, lines of history are not.
+#[test]
+fn a_profile_has_the_rows_of_its_vertical_coordinate() {
+    let file = Fake::default()
+        .variable("TIME", &[], Values::F64(vec![18_000.0]))
+        .units(DAYS)
+        .variable("LATITUDE", &[], Values::F64(vec![-33.9]))
+        .variable("LONGITUDE", &[], Values::F64(vec![151.4]))
+        .variable("history", &["N_HISTORY=4"], Values::Text(vec!["x".into(); 4]))
+        .variable("DEPTH", &["DEPTH=3"], Values::F32(vec![0.0, 5.0, 10.0]))
+        .variable("TEMP", &["DEPTH=3"], Values::F32(vec![1.0, 2.0, 3.0]));
+    let config = demo(|config| {
+        config["schema"]["DEPTH"] = json!({"type": "float"});
+        config["schema"]["history"] = json!({"type": "string"});
+    });
+    let (report, objects) = convert_fake(&config, Compat::Fixed, &file).unwrap();
+    assert_eq!((report.rows, column(&objects, "TEMP")), (3, vec!["1.0".into(), "2.0".into(), "3.0".into()]));
+    assert_eq!(column(&objects, "history"), ["-", "-", "-"]);
+    assert_eq!(convert_fake(&config, Compat::Incumbent, &file).unwrap().0.rows, 12);
 }

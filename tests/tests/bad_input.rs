@@ -57,7 +57,9 @@ fn every_bad_input_gets_its_reason() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let all = bad_inputs();
     let place = |index: usize| folder.path().join(index.to_string());
-    let file = |index: usize, bad: &Bad| place(index).join("in").join(format!("file.{}", bad.input.suffix()));
+    // Profiles of floats are known by their names.
+    let stem = |bad: &Bad| if bad.config["handler_class"] == "ArgoHandler" { "file_prof" } else { "file" };
+    let file = |index: usize, bad: &Bad| place(index).join("in").join(format!("{}.{}", stem(bad), bad.input.suffix()));
     let paths: Vec<PathBuf> = all.iter().enumerate().map(|(index, bad)| file(index, bad)).collect();
     let mut drafts = Vec::new();
     for (path, bad) in paths.iter().zip(&all) {

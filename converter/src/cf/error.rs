@@ -24,12 +24,10 @@ impl CfError {
     pub fn reason(&self) -> Reason {
         match self {
             Self::Ragged { .. } => Reason::RaggedMismatch,
-            Self::Units { .. }
-            | Self::Calendar { .. }
-            | Self::TimeRange { .. }
-            | Self::DurationRange { .. }
-            | Self::Attribute { .. }
-            | Self::Encoding { .. } => Reason::UnreadableFile,
+            Self::Calendar { .. } => Reason::BadTime,
+            Self::Units { .. } | Self::TimeRange { .. } | Self::DurationRange { .. } | Self::Attribute { .. } | Self::Encoding { .. } => {
+                Reason::UnreadableFile
+            }
         }
     }
 

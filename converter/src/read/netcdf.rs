@@ -45,7 +45,8 @@ impl NetcdfReader {
             // out just that attribute.
             Err(Error::InvalidData(detail)) if detail.starts_with("attribute '") => {
                 let file = open_file(&input, NcMetadataMode::Lossy).map_err(|e| open_error(&head, input.len(), &e))?;
-                let (dimensions, variables, attributes) = Self::describe(&file, input.len()).map_err(|e| open_error(&head, input.len(), &e))?;
+                let (dimensions, variables, attributes) =
+                    Self::describe(&file, input.len()).map_err(|e| open_error(&head, input.len(), &e))?;
                 Ok(Self { file, input, dimensions, variables, attributes })
             }
             Err(error) => Err(open_error(&head, input.len(), &error)),
@@ -202,9 +203,7 @@ fn open_file(input: &Input, metadata_mode: NcMetadataMode) -> Result<NcFile, Err
 
 fn storage(input: &Input) -> DynStorage {
     let source = input.clone();
-    Arc::new(RangeRequestStorage::new(input.len(), move |offset, length| {
-        Ok(Vec::from(source.read_at(offset, length)?))
-    }))
+    Arc::new(RangeRequestStorage::new(input.len(), move |offset, length| Ok(Vec::from(source.read_at(offset, length)?))))
 }
 
 fn is_truncation(error: &Error) -> bool {

@@ -19,6 +19,16 @@ pub trait TableReader: Send {
         None
     }
 
+    /// Lines that the config leaves out because they have too many fields, as far as they were met.
+    fn lines_left_out(&self) -> u64 {
+        0
+    }
+
+    /// Lines with too few fields, met so far (the missing ones are null), and the number of the first.
+    fn short_lines(&self) -> Option<(u64, u64)> {
+        None
+    }
+
     /// The next rows, about as many as the memory given at opening allows; none at the end. Never an
     /// empty batch.
     ///

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use crds::config::DatasetConfig;
+use crds::config::{DatasetConfig, Partition};
 use crds::wire::Reason;
 
 use super::columns::{self, Facts, Used, listed};
@@ -44,12 +44,7 @@ pub(super) fn run(
     }
 }
 
-fn finish(
-    mut report: FileReport,
-    spool: Spool,
-    notes: Notes,
-    sink: &mut Sink,
-) -> Result<FileReport, FileError> {
+fn finish(mut report: FileReport, spool: Spool, notes: Notes, sink: &mut Sink) -> Result<FileReport, FileError> {
     spool.objects(&mut |object| {
         report.rows += object.rows;
         sink(object)
@@ -130,6 +125,12 @@ impl<'a> Pass<'a> {
         if first_row == 0 {
             return Err(FileError::NoRows("the table has no rows".into()));
         }
+        if let Some((count, line)) = reader.short_lines() {
+            self.notes.count("", count, format!(" lines have too few fields, the missing ones are null; the first is line {line}"));
+        }
+        if reader.lines_left_out() > 0 {
+            self.report.rows_left_out.insert(Reason::MalformedCsv, reader.lines_left_out());
+        }
         note_unknown(self.config(), reader.names().iter().map(String::as_str), &mut self.notes);
         self.check()
     }
@@ -175,11 +176,22 @@ impl<'a> Pass<'a> {
             }
         }
         if bad_time + bad_position == rows {
+            let time = self
+                .conversion
+                .time_partition()
+                .map_or("", |p| if let Partition::Time { time_varname, .. } = p { time_varname } else { "" });
+            let position = self.conversion.tile_partition().map_or(String::new(), |p| {
+                if let Partition::Tile { lat_varname, lon_varname, .. } = p {
+                    format!("{lat_varname:?}, {lon_varname:?}")
+                } else {
+                    String::new()
+                }
+            });
             return Err(FileError::NoRows(if bad_position == 0 {
-                format!("none of {rows} rows has a valid time")
+                format!("none of {rows} rows has a valid time in {time:?}")
             } else {
                 format!(
-                    "The dataframe is now empty after removing invalid spatial data: of {rows} rows {bad_time} have a bad time, {bad_position} a bad position"
+                    "The dataframe is now empty after removing invalid spatial data: of {rows} rows {bad_time} have a bad time ({time:?}), {bad_position} a bad position ({position})"
                 )
             }));
         }

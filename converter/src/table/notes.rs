@@ -10,7 +10,11 @@ pub(super) struct Notes {
 enum Note {
     Text(String),
     /// A number that grows, between two texts.
-    Count { before: String, count: u64, after: String },
+    Count {
+        before: String,
+        count: u64,
+        after: String,
+    },
 }
 
 impl Notes {

@@ -9,9 +9,9 @@ use arrow_schema::DataType;
 use crds::config::DatasetConfig;
 use crds::wire::Compat;
 
+use super::FileError;
 use super::cast;
 use super::shape::Instances;
-use super::FileError;
 use crate::cf::{self, geometry};
 use crate::read::{Reader, Variable};
 
@@ -29,10 +29,14 @@ pub(super) fn find(reader: &dyn Reader, config: &DatasetConfig) -> Result<Option
     let mut links: Vec<Link> = Vec::new();
     for (index, variable) in reader.variables().iter().enumerate() {
         let &[own] = variable.dimensions.as_slice() else { continue };
-        if let Some(samples) = variable.text("sample_dimension").and_then(named) {
-            links.push(Link { variable: index, samples, instance: own, counts: true });
-        } else if let Some(instance) = variable.text("instance_dimension").and_then(named) {
-            links.push(Link { variable: index, samples: own, instance, counts: false });
+        let dimension = |name: &str| {
+            let detail = format!("it speaks of the dimension {name:?}, which no variable has");
+            named(name).ok_or_else(|| cf::CfError::Ragged { variable: variable.name.clone(), detail })
+        };
+        if let Some(samples) = variable.text("sample_dimension") {
+            links.push(Link { variable: index, samples: dimension(samples)?, instance: own, counts: true });
+        } else if let Some(instance) = variable.text("instance_dimension") {
+            links.push(Link { variable: index, samples: own, instance: dimension(instance)?, counts: false });
         }
     }
     // The finest samples are those that are nobody's instances.

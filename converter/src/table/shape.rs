@@ -343,15 +343,19 @@ mod tests {
                         assert!(slab.rows <= most.max(1));
                         next += slab.rows;
                         // The first dimension's position within the file, from the slab and from the whole.
-                        for own in (0..lengths.len()).map(|d| vec![d]).chain([(0..lengths.len()).collect(), (0..lengths.len()).rev().collect()]) {
+                        for own in
+                            (0..lengths.len()).map(|d| vec![d]).chain([(0..lengths.len()).collect(), (0..lengths.len()).rev().collect()])
+                        {
                             let placement = slab.place(&own).unwrap();
                             let whole = map(&shape, &own);
                             for row in 0..slab.rows {
                                 let mut index = placement.map.index(row);
                                 let mut in_file = 0;
                                 for (range, &d) in placement.selection.iter().zip(&own) {
-                                    let stride: usize =
-                                        placement.selection[own.iter().position(|o| *o == d).unwrap() + 1..].iter().map(Range::len).product();
+                                    let stride: usize = placement.selection[own.iter().position(|o| *o == d).unwrap() + 1..]
+                                        .iter()
+                                        .map(Range::len)
+                                        .product();
                                     in_file = in_file * lengths[d] + range.start + index / stride;
                                     index %= stride;
                                 }

@@ -55,9 +55,16 @@ struct Piece {
 }
 
 enum Stored {
-    Slab { columns: Arc<SlabColumns>, ranges: Vec<Range<usize>> },
+    Slab {
+        columns: Arc<SlabColumns>,
+        ranges: Vec<Range<usize>>,
+    },
     /// One IPC stream of the columns that are no constants.
-    Scratch { offset: u64, length: usize, constants: Arc<Vec<Option<ArrayRef>>> },
+    Scratch {
+        offset: u64,
+        length: usize,
+        constants: Arc<Vec<Option<ArrayRef>>>,
+    },
 }
 
 struct Group {
@@ -195,7 +202,8 @@ impl Group {
                 Stored::Slab { columns, ranges } => {
                     for part in cut(ranges, room, ROW_GROUP) {
                         let count: usize = part.iter().map(Range::len).sum();
-                        let arrays = columns.columns.iter().map(|c| c.rows(&part)).collect::<Result<Vec<_>, _>>().map_err(WriteError::from)?;
+                        let arrays =
+                            columns.columns.iter().map(|c| c.rows(&part)).collect::<Result<Vec<_>, _>>().map_err(WriteError::from)?;
                         writer.write(arrays)?;
                         room = after(&mut writer, room, count)?;
                     }
@@ -236,10 +244,16 @@ fn completed(stored: &[ArrayRef], constants: &[Option<ArrayRef>], start: usize, 
 }
 
 impl Scratch {
-    fn store(&mut self, columns: &SlabColumns, ranges: &[Range<usize>], constants: &Arc<Vec<Option<ArrayRef>>>) -> Result<Piece, FileError> {
+    fn store(
+        &mut self,
+        columns: &SlabColumns,
+        ranges: &[Range<usize>],
+        constants: &Arc<Vec<Option<ArrayRef>>>,
+    ) -> Result<Piece, FileError> {
         let rows = ranges.iter().map(Range::len).sum();
         let varying = columns.columns.iter().zip(constants.iter()).filter(|(_, constant)| constant.is_none());
-        let arrays = varying.map(|(column, _)| column.rows(ranges).and_then(plain)).collect::<Result<Vec<_>, _>>().map_err(WriteError::from)?;
+        let arrays =
+            varying.map(|(column, _)| column.rows(ranges).and_then(plain)).collect::<Result<Vec<_>, _>>().map_err(WriteError::from)?;
         let fields: Vec<Field> = arrays.iter().map(|a| Field::new("", a.data_type().clone(), true)).collect();
         let schema = Arc::new(Schema::new(fields));
         let mut bytes = Vec::new();

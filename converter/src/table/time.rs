@@ -61,14 +61,17 @@ pub(super) fn as_times(array: &ArrayRef, variable: &str) -> Result<ArrayRef, Fil
 pub(super) fn wall_times(array: &ArrayRef, variable: &str) -> Result<ArrayRef, FileError> {
     let bad = |detail: &str| FileError::BadTime(format!("variable {variable:?} {detail}"));
     let offset = match array.data_type() {
-        DataType::Timestamp(_, Some(zone)) => zone_seconds(zone).ok_or_else(|| bad(&format!("has the time zone {zone:?}, which is no fixed offset")))?,
+        DataType::Timestamp(_, Some(zone)) => {
+            zone_seconds(zone).ok_or_else(|| bad(&format!("has the time zone {zone:?}, which is no fixed offset")))?
+        }
         _ => 0,
     };
     let times = cast::cast(array, &DataType::Timestamp(TimeUnit::Nanosecond, None)).map_err(|e| bad(&e.to_string()))?;
     if offset == 0 {
         return Ok(times);
     }
-    let shifted = times.as_primitive::<TimestampNanosecondType>().unary_opt::<_, TimestampNanosecondType>(|t| t.checked_add(offset * 1_000_000_000));
+    let shifted =
+        times.as_primitive::<TimestampNanosecondType>().unary_opt::<_, TimestampNanosecondType>(|t| t.checked_add(offset * 1_000_000_000));
     Ok(std::sync::Arc::new(shifted))
 }
 

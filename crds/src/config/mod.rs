@@ -4,8 +4,8 @@
 //! [`load_with_parents`] → [`validate`] → [`Validated::supported`]; [`hashes`] says what a change means.
 
 pub mod cast;
-mod expression;
 pub mod csv;
+mod expression;
 pub mod finding;
 mod functions;
 pub mod hash;

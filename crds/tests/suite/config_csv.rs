@@ -13,14 +13,14 @@ fn with(reader: &str, options: &Value) -> Value {
 }
 
 fn pandas(options: &Value) -> PandasOptions {
-    match validate(&with("pandas", options)).expect("valid").supported().expect("supported").config.csv {
+    match validate(&with("pandas", options)).unwrap().supported().unwrap().config.csv {
         Some(CsvConfig::Pandas(options)) => options,
         other => panic!("{other:?}"),
     }
 }
 
 fn polars(options: &Value) -> PolarsOptions {
-    match validate(&with("polars", options)).expect("valid").supported().expect("supported").config.csv {
+    match validate(&with("polars", options)).unwrap().supported().unwrap().config.csv {
         Some(CsvConfig::Polars(options)) => options,
         other => panic!("{other:?}"),
     }
@@ -149,7 +149,7 @@ fn what_has_no_mapping_is_refused_by_name() {
         ("polars", json!({"quote_char": ","}), "quote_char", "the separator too"),
     ];
     for (reader, options, option, message) in table {
-        let error = validate(&with(reader, &options)).and_then(crds::config::Validated::supported).expect_err("refused");
+        let error = validate(&with(reader, &options)).and_then(crds::config::Validated::supported).unwrap_err();
         let path = format!("csv_config.{reader}_read_csv_config.{option}");
         let found = error.findings().iter().any(|finding| finding.path == path && finding.message.contains(message));
         assert!(found, "{options}: {error}");
@@ -160,5 +160,5 @@ fn what_has_no_mapping_is_refused_by_name() {
 fn no_reader_is_no_error_of_the_config() {
     let mut config = config();
     config["csv_config"] = json!({"pandas_read_csv_config": {}, "polars_read_csv_config": null});
-    assert_eq!(validate(&config).expect("valid").config.csv, None);
+    assert_eq!(validate(&config).unwrap().config.csv, None);
 }

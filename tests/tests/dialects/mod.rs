@@ -226,11 +226,11 @@ fn text(author: &mut Author<'_>, columns: &[(String, &str, u64, u64)], rows: u64
     let gap = author.pick(&["", "", "NaN", "N/A", "-999", "-999.0"]).to_owned();
     for _ in 0..rows {
         if author.pandas && author.one_in(20) {
-            text += &format!("{}{end}", if author.one_in(2) { "" } else { "  " });
+            text.extend([if author.one_in(2) { "" } else { "  " }, end]);
         }
         if comments && author.one_in(12) {
             // A quote in a comment leads polars astray.
-            text += &format!("# a note{}{end}", if author.pandas { ", \"with a quote" } else { "" });
+            text.extend(["# a note", if author.pandas { ", \"with a quote" } else { "" }, end]);
         }
         let mut fields = Vec::new();
         for (_, kind, shape, gaps) in columns {

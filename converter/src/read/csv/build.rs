@@ -32,6 +32,14 @@ enum Store {
     Rows(usize),
 }
 
+/// What a field gave its column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Filled {
+    Value,
+    /// Nothing yet: a gap is to be put there.
+    Missing,
+}
+
 struct Column<'a> {
     wanted: &'a Wanted,
     kind: Kind,
@@ -48,7 +56,7 @@ pub(super) struct Columns<'a> {
     dialect: &'a Dialect,
     words: &'a BoolWords,
     empty_is_text: bool,
-    columns: Vec<Column<'a>>,
+    all: Vec<Column<'a>>,
 }
 
 impl<'a> Columns<'a> {
@@ -72,11 +80,11 @@ impl<'a> Columns<'a> {
             let quick = !wanted.missing.ambiguous && dialect.is_plain() && dialect.thousands.is_none();
             Column { wanted, kind, quick, joint, zoned, quick_time: QuickTime::default(), nulls: NullBufferBuilder::new(rows), store }
         };
-        Self { dialect, words, empty_is_text, columns: wanted.iter().zip(kinds).map(column).collect() }
+        Self { dialect, words, empty_is_text, all: wanted.iter().zip(kinds).map(column).collect() }
     }
 
     pub fn finish(self) -> Result<Vec<ArrayRef>, ArrowError> {
-        self.columns.into_iter().map(Column::finish).collect()
+        self.all.into_iter().map(Column::finish).collect()
     }
 }
 
@@ -157,13 +165,13 @@ impl Column<'_> {
         self.nulls.append_non_null();
     }
 
-    /// A value in any form; `None` inside is a missing one, `None` outside no value of this kind.
-    fn read(&mut self, text: &[u8], dialect: &Dialect, words: &BoolWords) -> Option<Option<()>> {
+    /// Takes a value in any form; none if it is no value of this kind.
+    fn read(&mut self, text: &[u8], dialect: &Dialect, words: &BoolWords) -> Option<Filled> {
         let pandas = dialect.rules == Rules::Pandas;
         let text = match self.kind {
             Kind::Whole(_) | Kind::Float64 | Kind::Float32 | Kind::WholeWithGaps if !pandas => match numbers::polars_text(text) {
                 Some(text) => text,
-                None => return Some(None),
+                None => return Some(Filled::Missing),
             },
             _ => text,
         };
@@ -186,7 +194,7 @@ impl Column<'_> {
                 };
                 // A gap is NaN in both libraries.
                 if value.is_nan() || self.wanted.missing.numbers.contains(&value) {
-                    return Some(None);
+                    return Some(Filled::Missing);
                 }
                 values.push(value);
             }
@@ -197,14 +205,14 @@ impl Column<'_> {
                     numbers::polars_float(text, dialect.decimal)?
                 };
                 if value.is_nan() || self.wanted.missing.numbers.contains(&f64::from(value)) {
-                    return Some(None);
+                    return Some(Filled::Missing);
                 }
                 values.push(value);
             }
             (Store::Bool(values), _) => values.append(words.read(text)?),
             (Store::Signed(values), Kind::Time { format, .. }) => {
                 if is_not_a_time(text) {
-                    return Some(None);
+                    return Some(Filled::Missing);
                 }
                 values.push(format.parse(text)?.ns);
             }
@@ -213,10 +221,10 @@ impl Column<'_> {
                 values.push(if unit == TimeUnit::Millisecond { ns.div_euclid(1_000_000) } else { ns });
             }
             (Store::Signed(values), Kind::IsoDate) => values.push(iso_date(text)?.into()),
-            _ => return Some(None),
+            _ => return Some(Filled::Missing),
         }
         self.nulls.append_non_null();
-        Some(Some(()))
+        Some(Filled::Value)
     }
 
     fn finish(mut self) -> Result<ArrayRef, ArrowError> {
@@ -261,7 +269,7 @@ impl Column<'_> {
 impl Sink for Columns<'_> {
     #[inline]
     fn field(&mut self, slot: usize, cursor: &mut Cursor<'_>) -> Result<(), FieldFault> {
-        let column = &mut self.columns[slot];
+        let column = &mut self.all[slot];
         if column.quick
             && let Some(end) = column.quickly(cursor, self.dialect.decimal)
         {
@@ -279,8 +287,8 @@ impl Sink for Columns<'_> {
             column.text(text);
         } else {
             match column.read(text, self.dialect, self.words) {
-                Some(Some(())) => {}
-                Some(None) => column.null(),
+                Some(Filled::Value) => {}
+                Some(Filled::Missing) => column.null(),
                 None => return Err(unreadable(text, column.kind)),
             }
         }
@@ -288,14 +296,14 @@ impl Sink for Columns<'_> {
     }
 
     fn absent(&mut self, slot: usize) -> Result<(), FieldFault> {
-        let column = &mut self.columns[slot];
+        let column = &mut self.all[slot];
         let is_text = matches!(column.kind, Kind::Text | Kind::TextAsIs);
         let as_text = column.kind == Kind::TextAsIs || (is_text && self.empty_is_text);
         if !as_text && (self.dialect.rules == Rules::Polars || column.wanted.missing.contains(b"")) {
             column.null();
         } else if is_text {
             column.text(b"");
-        } else if column.read(b"", self.dialect, self.words) == Some(None) {
+        } else if column.read(b"", self.dialect, self.words) == Some(Filled::Missing) {
             column.null();
         } else {
             return Err(unreadable(b"", column.kind));

@@ -19,6 +19,7 @@ pub(super) enum LongLines {
 }
 
 #[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools)] // options of the libraries
 pub(super) struct Dialect {
     pub rules: Rules,
     pub delimiter: u8,

@@ -81,7 +81,7 @@ impl<'a> Inference<'a> {
             float: true,
             boolean: true,
             format: first.format(),
-            joint: first.format().and_then(|format| format.quick_joint()),
+            joint: first.format().and_then(DateFormat::quick_joint),
             date: true,
             zone: None,
             zones_differ: false,
@@ -145,10 +145,9 @@ impl Guess {
             (Some((_, NotAnInteger::TooLarge)), Some((_, why))) | (Some((_, why)), _) => why,
         };
         match why {
-            NotAnInteger::TooLarge => Kind::Text,
             NotAnInteger::Invalid if self.float => Kind::Float64,
             NotAnInteger::Invalid if self.boolean => Kind::Bool,
-            NotAnInteger::Invalid => Kind::Text,
+            NotAnInteger::Invalid | NotAnInteger::TooLarge => Kind::Text,
         }
     }
 
@@ -169,21 +168,18 @@ impl Guess {
         } else {
             None
         };
-        match whole {
-            Some(value) => {
-                self.negative |= value < 0;
-                let too_large = Some((sequence, NotAnInteger::TooLarge));
-                if i64::try_from(value).is_err() {
-                    self.no_signed = earliest(self.no_signed, too_large);
-                }
-                if value > i128::from(u64::MAX) {
-                    self.no_unsigned = earliest(self.no_unsigned, too_large);
-                }
+        if let Some(value) = whole {
+            self.negative |= value < 0;
+            let too_large = Some((sequence, NotAnInteger::TooLarge));
+            if i64::try_from(value).is_err() {
+                self.no_signed = earliest(self.no_signed, too_large);
             }
-            None => {
-                self.no_signed = earliest(self.no_signed, invalid);
-                self.no_unsigned = earliest(self.no_unsigned, invalid);
+            if value > i128::from(u64::MAX) {
+                self.no_unsigned = earliest(self.no_unsigned, too_large);
             }
+        } else {
+            self.no_signed = earliest(self.no_signed, invalid);
+            self.no_unsigned = earliest(self.no_unsigned, invalid);
         }
         let is_number = whole.is_some_and(|value| i64::try_from(value).is_ok());
         self.float &= is_number || numbers::pandas_float(text, dialect.decimal, dialect.thousands).is_some();

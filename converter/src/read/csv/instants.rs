@@ -158,7 +158,7 @@ impl DateFormat {
     }
 
     /// The instant a text stands for.
-    pub fn parse(&self, text: &[u8]) -> Option<Instant> {
+    pub fn parse(self, text: &[u8]) -> Option<Instant> {
         let text = if self.spaced { text.trim_ascii() } else { text };
         let mut parts = Parts { text, pos: 0 };
         let date = self.date(&mut parts)?;
@@ -177,7 +177,7 @@ impl DateFormat {
         Some(Instant { ns: nanoseconds(date, in_day, zone)?, zone })
     }
 
-    fn date(&self, parts: &mut Parts<'_>) -> Option<(i64, i64, i64)> {
+    fn date(self, parts: &mut Parts<'_>) -> Option<(i64, i64, i64)> {
         let short = if self.separator.is_some() { 1 } else { 2 };
         let between = |parts: &mut Parts<'_>| self.separator.map_or(Some(()), |separator| parts.take(separator));
         let year_first = matches!(self.order, Order::Year | Order::YearMonth | Order::YearMonthDay | Order::YearDayMonth);
@@ -204,7 +204,7 @@ impl DateFormat {
     }
 
     /// Nanoseconds in the day.
-    fn time(&self, parts: &mut Parts<'_>) -> Option<i64> {
+    fn time(self, parts: &mut Parts<'_>) -> Option<i64> {
         if self.clock == Clock::None {
             return Some(0);
         }
@@ -288,8 +288,8 @@ fn shape_of_day(parts: &mut Parts<'_>, format: &mut DateFormat, dayfirst: bool) 
         format.order = Order::DayNameYear;
     } else {
         let two = parts.number(1, 2).filter(|_| separator != b' ')?;
-        let day_first = (dayfirst && two <= 12) || one > 12;
-        format.order = if day_first { Order::DayMonthYear } else { Order::MonthDayYear };
+        let is_day = (dayfirst && two <= 12) || one > 12;
+        format.order = if is_day { Order::DayMonthYear } else { Order::MonthDayYear };
     }
     parts.take(separator)?;
     parts.number(4, 4).map(drop)
@@ -386,13 +386,13 @@ fn pair(tens: u8, ones: u8) -> Option<i64> {
 
 impl DateFormat {
     /// Whether a value of 19 bytes is read by [`QuickTime`], and with which joint.
-    pub fn quick_joint(&self) -> Option<u8> {
+    pub fn quick_joint(self) -> Option<u8> {
         let plain = self.order == Order::YearMonthDay && self.separator == Some(b'-') && self.clock == Clock::Second;
         (plain && self.zone != Zone::AfterSpace).then_some(self.joint)?
     }
 
     /// Whether a `Z` follows the time.
-    pub fn has_zone(&self) -> bool {
+    pub fn has_zone(self) -> bool {
         self.zone != Zone::None
     }
 }

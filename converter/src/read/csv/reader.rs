@@ -36,6 +36,8 @@ pub struct CsvReader {
     threads: usize,
     rows_left: usize,
     left_out: u64,
+    /// Lines with too few fields, and the number of the first.
+    short: Option<(u64, u64)>,
     ready: VecDeque<RecordBatch>,
 }
 
@@ -75,7 +77,7 @@ pub fn open(input: Input, config: &CsvConfig, schema: Option<&[VariableSchema]>,
     let mut rows = rows.with_blocks_of(block_bytes);
     rows.limit_lines(share / width);
     let schema = Arc::new(Schema::new(fields));
-    Ok(CsvReader { start, rows, file, kinds, schema, threads, rows_left, left_out: 0, ready: VecDeque::new() })
+    Ok(CsvReader { start, rows, file, kinds, schema, threads, rows_left, left_out: 0, short: None, ready: VecDeque::new() })
 }
 
 impl File {
@@ -257,12 +259,6 @@ fn first_failure<T>(parts: Vec<Result<T, (u64, ReadError)>>) -> Result<Vec<T>, R
 }
 
 impl CsvReader {
-    /// Lines left out so far because they have too many fields (`on_bad_lines: skip`).
-    #[must_use]
-    pub fn lines_left_out(&self) -> u64 {
-        self.left_out
-    }
-
     /// The line that a row (from 0) begins on.
     pub(super) fn line_of_row(&self, row: u64) -> Result<u64, ReadError> {
         let (mut rows, mut left, mut line) = (self.start.clone(), usize::try_from(row).unwrap_or(usize::MAX), 1);
@@ -294,12 +290,19 @@ impl CsvReader {
             let block = source.lock().unwrap_or_else(PoisonError::into_inner).next().map_err(|error| (u64::MAX, error))?;
             let Some(block) = block else { return Ok(None) };
             let (passed, columns) = reader.read_block(&block).map_err(|error| (block.sequence, error))?;
-            Ok(Some((block.sequence, passed, columns)))
+            // The line is counted here, where the block still is.
+            let line = |at: usize| block.line + line_ends(&block.bytes[..at.min(block.bytes.len())], &reader.file.dialect);
+            let short = passed.short.map(|(count, at)| (count, line(at)));
+            Ok(Some((block.sequence, passed, short, columns)))
         };
         let mut parts: Vec<_> = first_failure(on_threads(self.threads, read))?.into_iter().flatten().collect();
         self.rows = source.into_inner().unwrap_or_else(PoisonError::into_inner);
         parts.sort_by_key(|(sequence, ..)| *sequence);
-        for (_, passed, columns) in parts {
+        for (_, passed, short, columns) in parts {
+            if let Some((count, line)) = short {
+                let (before, first) = self.short.unwrap_or((0, line));
+                self.short = Some((before + count, first));
+            }
             self.rows_left -= passed.rows;
             self.left_out += passed.left_out;
             if passed.rows > 0 {
@@ -318,6 +321,14 @@ impl TableReader for CsvReader {
 
     fn names(&self) -> &[String] {
         &self.file.names
+    }
+
+    fn lines_left_out(&self) -> u64 {
+        self.left_out
+    }
+
+    fn short_lines(&self) -> Option<(u64, u64)> {
+        self.short
     }
 
     fn index(&self) -> Option<&str> {

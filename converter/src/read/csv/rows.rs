@@ -47,6 +47,8 @@ pub(super) enum Fault {
 pub(super) struct Passed {
     pub rows: usize,
     pub left_out: u64,
+    /// Lines with too few fields, and where the first begins.
+    pub short: Option<(u64, usize)>,
     /// Where the walk stopped.
     pub end: usize,
 }
@@ -70,13 +72,23 @@ pub(super) fn walk(text: &[u8], dialect: &Dialect, slots: &[usize], max_rows: us
             }
             cursor.pos = start;
         }
-        row(&mut cursor, slots, sink)?;
+        if row(&mut cursor, slots, sink)? == Length::Short {
+            let (count, first) = passed.short.unwrap_or((0, start));
+            passed.short = Some((count + 1, first));
+        }
         passed.rows += 1;
     }
 }
 
+/// Whether a line has all its fields.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Length {
+    Whole,
+    Short,
+}
+
 #[inline]
-fn row(cursor: &mut Cursor<'_>, slots: &[usize], sink: &mut impl Sink) -> Result<(), Fault> {
+fn row(cursor: &mut Cursor<'_>, slots: &[usize], sink: &mut impl Sink) -> Result<Length, Fault> {
     let start = cursor.pos;
     let mut columns = slots.iter().enumerate();
     let fault = |fault: FieldFault, at: usize, slot: usize| match fault {
@@ -95,17 +107,18 @@ fn row(cursor: &mut Cursor<'_>, slots: &[usize], sink: &mut impl Sink) -> Result
             break;
         }
     }
+    let length = if columns.len() == 0 { Length::Whole } else { Length::Short };
     for (_, &slot) in columns.filter(|(_, slot)| **slot != UNWANTED) {
         sink.absent(slot).map_err(|found| fault(found, start, slot))?;
     }
-    Ok(())
+    Ok(length)
 }
 
 #[cold]
-fn rest_of_long_line(cursor: &mut Cursor<'_>, columns: usize, start: usize) -> Result<(), Fault> {
+fn rest_of_long_line(cursor: &mut Cursor<'_>, columns: usize, start: usize) -> Result<Length, Fault> {
     let more = cursor.skip_record().map_err(|open| Fault::OpenQuote { at: open.0 })?;
     match cursor.dialect.long_lines {
-        LongLines::Truncate => Ok(()),
+        LongLines::Truncate => Ok(Length::Whole),
         LongLines::Refuse | LongLines::LeaveOut => Err(Fault::LongLine { at: start, fields: columns + more }),
     }
 }

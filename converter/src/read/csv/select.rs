@@ -101,7 +101,8 @@ fn pandas(names: &[String], options: &PandasOptions, known: &dyn Fn(&str) -> boo
         None => Role::Inferred,
     };
     let wanted = used.iter().copied().filter(|&i| Some(i) == index || known(&names[i]));
-    let wanted = wanted.map(|i| Wanted { name: names[i].clone(), position: i, role: role(i), missing: missing(&names[i]) }).collect();
+    let wanted =
+        wanted.map(|i| Wanted { name: names[i].clone(), position: i, role: role(i), missing: missing(&names[i]) }).collect::<Vec<_>>();
     let bytes = |texts: &[String]| texts.iter().map(|text| text.as_bytes().to_vec()).collect();
     Ok(Selection {
         slots: slots(names.len(), &wanted),
@@ -127,8 +128,9 @@ fn polars(
         None => Role::Inferred,
     };
     let wanted = used.iter().copied().filter(|&i| known(&names[i]));
-    let wanted =
-        wanted.map(|i| Wanted { name: names[i].clone(), position: i, role: role(&names[i]), missing: missing(&names[i]) }).collect();
+    let wanted = wanted
+        .map(|i| Wanted { name: names[i].clone(), position: i, role: role(&names[i]), missing: missing(&names[i]) })
+        .collect::<Vec<_>>();
     Ok(Selection {
         slots: slots(names.len(), &wanted),
         wanted,
@@ -139,7 +141,7 @@ fn polars(
     })
 }
 
-fn slots(columns: usize, wanted: &Vec<Wanted>) -> Vec<usize> {
+fn slots(columns: usize, wanted: &[Wanted]) -> Vec<usize> {
     let mut slots = vec![UNWANTED; columns];
     for (slot, column) in wanted.iter().enumerate() {
         slots[column.position] = slot;

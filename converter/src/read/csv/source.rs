@@ -84,8 +84,7 @@ impl Source {
             let end = if whole { Ok(Some(bytes.len())) } else { last_line_end(&bytes, &self.dialect) };
             match end {
                 Ok(Some(end)) => return Ok(Some(self.block(&bytes, end))),
-                Ok(None) if wanted < self.longest => wanted *= 2,
-                Err(_) if wanted < self.longest => wanted *= 2,
+                Ok(None) | Err(_) if wanted < self.longest => wanted *= 2,
                 Ok(None) => return Err(self.too_long(&bytes, 0, "a line is longer than")),
                 Err(OpenQuote(at)) => return Err(self.too_long(&bytes, at, "a quote that begins here is not closed within")),
             }

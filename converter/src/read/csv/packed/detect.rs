@@ -10,6 +10,7 @@ use super::Shape;
 
 /// What has been seen of one text column.
 #[derive(Clone, Copy, Debug)]
+#[allow(clippy::struct_excessive_bools)] // each is a fact of its own
 struct Seen {
     /// Decided by the first value with a comma.
     packed: Option<bool>,

@@ -92,6 +92,14 @@ impl TableReader for PackedReader {
         self.inner.names()
     }
 
+    fn lines_left_out(&self) -> u64 {
+        self.inner.lines_left_out()
+    }
+
+    fn short_lines(&self) -> Option<(u64, u64)> {
+        self.inner.short_lines()
+    }
+
     fn index(&self) -> Option<&str> {
         self.inner.index()
     }
