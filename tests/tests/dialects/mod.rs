@@ -34,9 +34,10 @@ impl Author<'_> {
 
     fn float(&mut self) -> String {
         let sign = self.pick(&["", "", "-", "+"]);
-        // Beyond 15 digits pandas' versions differ from each other.
+        // Beyond 15 digits, and in scaling by an exponent, pandas' versions differ: the reader's own tests have 2.3's bits.
         let (whole, fraction) = (self.digits(6), self.digits(if self.pandas { 9 } else { 20 }));
         let exponent = match self.random.below(8) {
+            _ if self.pandas => String::new(),
             0 => format!("e{}", self.random.below(25)),
             1 => format!("E-{}", self.random.below(25)),
             _ => String::new(),
@@ -88,8 +89,9 @@ impl Author<'_> {
     /// A value of a column of a kind.
     fn value(&mut self, kind: &str, shape: u64) -> String {
         match kind {
-            "int" => format!("{}{}", self.pick(&["", "", "-"]), self.digits(8)),
-            "long" => self.digits(19),
+            "int" => format!("{}{}{}", self.pick(&["", "", "-"]), 1 + self.random.below(9), self.digits(8)),
+            // More than int64 holds, and the same float in all versions.
+            "long" => format!("{}{}000000000000000", self.digits(3), self.random.below(10)),
             "float" => self.float(),
             "bool" => self.pick(&["True", "False", "true", "FALSE"]).to_owned(),
             "time" => self.time(shape),
@@ -182,7 +184,7 @@ fn options_of(author: &mut Author<'_>, columns: &[(String, &str, u64, u64)], com
     }
     match author.random.below(5) {
         0 => drop(options.insert("na_values".to_owned(), missing)),
-        1 => drop(options.insert("na_values".to_owned(), json!({"c0": ["N/A", -999], "c1": "x"}))),
+        1 => drop(options.insert("na_values".to_owned(), json!({"c0": ["N/A", "x"], "c1": "12a"}))),
         2 => drop(options.insert("na_values".to_owned(), json!(-999))),
         _ => {}
     }
@@ -197,7 +199,10 @@ fn options_of(author: &mut Author<'_>, columns: &[(String, &str, u64, u64)], com
         ("true_values", json!(["x"]), 10),
         ("nrows", json!(20), 10),
     ] {
-        if author.one_in(times) {
+        // What pandas itself trips over.
+        let by_column = name == "keep_default_na" && options.get("na_values").is_some_and(Value::is_object);
+        let any_year = name == "na_filter" && options.contains_key("parse_dates");
+        if author.one_in(times) && !by_column && !any_year {
             options.insert(name.to_owned(), value);
         }
     }

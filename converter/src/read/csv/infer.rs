@@ -179,13 +179,18 @@ impl Guess {
             }
         } else {
             self.no_signed = earliest(self.no_signed, invalid);
-            self.no_unsigned = earliest(self.no_unsigned, invalid);
+            // pandas looks no further than the sign when it tries uint64.
+            if text.trim_ascii_start().starts_with(b"-") {
+                self.negative = true;
+            } else {
+                self.no_unsigned = earliest(self.no_unsigned, invalid);
+            }
         }
         let is_number = whole.is_some_and(|value| i64::try_from(value).is_ok());
         self.float &= is_number || numbers::pandas_float(text, dialect.decimal, dialect.thousands).is_some();
         self.boolean &= words.read(text).is_some();
         self.state = match (self.no_signed, self.no_unsigned) {
-            (None, _) | (_, None) => State::Whole,
+            (None, _) | (Some((_, NotAnInteger::TooLarge)), None) => State::Whole,
             _ if self.float => State::Float,
             _ if self.boolean => State::Bool,
             _ => State::Text,
@@ -217,6 +222,8 @@ impl Guess {
                 self.negative |= value < 0;
                 Some(end)
             }
+            // The first value without a sign has more to say.
+            State::Float if self.no_unsigned.is_none() && cursor.bytes.get(cursor.pos) != Some(&b'-') => None,
             State::Float => numbers::quick_float(cursor, decimal).map(|(_, end)| end),
             State::Date => {
                 let (_, joint) = self.quick_time.read(cursor.bytes.get(cursor.pos..)?)?;

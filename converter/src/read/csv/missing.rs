@@ -65,3 +65,23 @@ impl Missing {
         self.first[usize::from(byte)] && self.lengths >> text.len().min(63) & 1 == 1 && self.texts.iter().any(|t| t == text)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_missing_in_all_spellings_unless_given_by_column() {
+        let everywhere = Missing::pandas(&["-999".to_owned()], true, true);
+        for (text, missing) in
+            [("-999", true), ("-999.0", true), ("-999.00", false), ("", true), ("NaN", true), ("x", false), ("<NA>", true)]
+        {
+            assert_eq!(everywhere.contains(text.as_bytes()), missing, "{text:?}");
+        }
+        assert_eq!((everywhere.numbers.as_slice(), everywhere.ambiguous), (&[-999.0][..], true));
+        let by_column = Missing::pandas(&["-999".to_owned()], false, false);
+        assert_eq!((by_column.contains(b"-999"), by_column.contains(b"-999.0"), by_column.contains(b"")), (true, false, false));
+        assert!(!Missing::pandas(&[], true, true).ambiguous);
+        assert!(!Missing::none().contains(b""));
+    }
+}

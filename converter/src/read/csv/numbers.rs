@@ -218,6 +218,11 @@ mod tests {
             ("0.000000000000000123456", 0x3c9c_d2b2_97d8_89bc),
             ("179.99999999999997", 0x4066_7fff_ffff_ffff),
             (" 1e23 ", 0x44b5_2d02_c7e1_4af6),
+            ("-760467.2e-24", 0xbc2c_0e68_ddb8_bc30),
+            ("403508.7717917E-16", 0x3dc6_2ee1_903c_a6ab),
+            ("5.66428e-18", 0x3c5a_1f33_95db_9306),
+            ("1.5e300", 0x7e41_eb2d_6600_5835),
+            ("-0", (-0.0_f64).to_bits()),
             ("-INF", f64::NEG_INFINITY.to_bits()),
         ] {
             assert_eq!(pandas_float(text.as_bytes(), b'.', None).map(f64::to_bits), Some(bits), "{text}");
