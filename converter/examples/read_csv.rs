@@ -1,5 +1,5 @@
 //! Times the CSV reader: `read_csv FILE [pandas|polars] [THREADS] [MIB]`. The columns are those that
-//! `tests/bench/csv.py` writes, and that script times pandas and polars on the same file.
+//! `tests/bench/csv_readers.py` writes, and that script times pandas and polars on the same file.
 #![allow(clippy::unwrap_used)] // a bench stops where it fails
 
 use std::fs::File;

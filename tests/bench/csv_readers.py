@@ -1,7 +1,7 @@
 """Times pandas and polars on a CSV file, for the reader's own bench (converter/examples/read_csv.rs).
 
-csv.py write FILE ROWS     writes the file: times, texts, floats with gaps, integers
-csv.py read FILE           reads it with both: wall time, processor time and speed
+csv_readers.py write FILE ROWS     writes the file: times, texts, floats with gaps, integers
+csv_readers.py read FILE           reads it with both: wall time, processor time and speed
 """
 
 import os
