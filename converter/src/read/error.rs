@@ -47,8 +47,7 @@ impl ReadError {
             Self::NotNetcdf(_) => Reason::NotNetcdf,
             Self::Csv { .. } | Self::CsvColumns(_) => Reason::MalformedCsv,
             Self::CsvValue { .. } => Reason::CastFailed,
-            Self::NoCsvConfig => Reason::UnsupportedFormat,
-            Self::Unsupported(_) => Reason::UnsupportedFormat,
+            Self::NoCsvConfig | Self::Unsupported(_) => Reason::UnsupportedFormat,
             Self::Unreadable(_) | Self::Variable { .. } | Self::Column { .. } => Reason::UnreadableFile,
         }
     }

@@ -70,17 +70,17 @@ fn generic(reader: &dyn Reader, config: &DatasetConfig, compat: Compat) -> Resul
             return Err(FileError::MissingDimensionVariable(name.clone()));
         }
     }
-    let axis = |&dimension: &usize| Axis::new(dimension, reader.dimensions()[dimension].length);
+    let of = |&dimension: &usize| Axis::new(dimension, reader.dimensions()[dimension].length);
     let axes: Vec<Axis> = match compat {
-        Compat::Incumbent => all.iter().map(axis).collect(),
+        Compat::Incumbent => all.iter().map(of).collect(),
         Compat::Fixed => {
             let sampling = ragged::find(reader, config)?;
             let known = in_order(reader, variables.iter().copied().filter(|v| in_schema(config, v)));
             let rows = row_dimensions(reader, config, &variables, sampling.as_ref(), &known);
             let mut axes: Vec<Axis> = match (rows.is_empty(), known.is_empty()) {
-                (false, _) => all.iter().filter(|d| rows.contains(d)).map(axis).collect(),
-                (true, false) => known.iter().map(axis).collect(),
-                (true, true) => all.iter().map(axis).collect(),
+                (false, _) => all.iter().filter(|d| rows.contains(d)).map(of).collect(),
+                (true, false) => known.iter().map(of).collect(),
+                (true, true) => all.iter().map(of).collect(),
             };
             if let Some(sampling) = sampling
                 && let Some(sample) = axes.iter_mut().find(|axis| axis.dimension == sampling.dimension)

@@ -78,7 +78,7 @@ struct Body {
 }
 
 impl Body {
-    fn to_file(&mut self) -> io::Result<()> {
+    fn spill(&mut self) -> io::Result<()> {
         let (file, length) = match &mut self.file {
             Some(file) => file,
             None => self.file.insert((tempfile::tempfile()?, 0)),
@@ -91,7 +91,7 @@ impl Body {
 
     fn finish(mut self) -> Result<Input, WriteError> {
         if self.file.is_some() {
-            self.to_file().map_err(WriteError::scratch)?;
+            self.spill().map_err(WriteError::scratch)?;
         }
         Ok(match self.file {
             Some((file, length)) => Input::File { file: Arc::new(file), length },
@@ -104,7 +104,7 @@ impl Write for Body {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.memory.extend_from_slice(bytes);
         if self.memory.len() > self.in_memory {
-            self.to_file()?;
+            self.spill()?;
         }
         Ok(bytes.len())
     }
