@@ -16,6 +16,7 @@ const FILES: u64 = 24;
 const TOGETHER: u64 = 5;
 
 pub async fn are_packed_by_bytes_and_counted(bed: &Bed) -> Result<()> {
+    bed.files().await?; // makes the buckets
     let namespace = bed.namespace("floats").await?;
     let example: Value = serde_yaml::from_str(EXAMPLE)?;
     let text = example["spec"]["config"].as_str().context("the example's config is no text block")?;

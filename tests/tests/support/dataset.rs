@@ -20,8 +20,17 @@ pub const LABEL_STAGE: &str = "cloudoptimised.io/stage";
 pub struct Dataset {
     pub namespace: String,
     pub name: String,
+    /// `dataset_name` of its config.
+    data: String,
     pub api: Api<CloudOptimisedDataset>,
     client: kube::Client,
+}
+
+/// The name that a config gives its dataset, whether it stands there as a text or as an object.
+fn data_name(config: &Value) -> Option<String> {
+    let parsed: Option<Value> = config.as_str().and_then(|text| serde_json::from_str(text).ok());
+    let name = &parsed.as_ref().unwrap_or(config)["dataset_name"];
+    name.as_str().map(str::to_owned)
 }
 
 impl Dataset {
@@ -31,7 +40,8 @@ impl Dataset {
         let namespace = text("namespace").context("no namespace")?;
         let client = bed.client().await?;
         let api = Api::namespaced(client.clone(), &namespace);
-        Ok(Self { name: text("name").context("no name")?, api, client, namespace })
+        let data = data_name(&manifest["spec"]["config"]).unwrap_or_else(|| DATASET_NAME.to_owned());
+        Ok(Self { name: text("name").context("no name")?, data, api, client, namespace })
     }
 
     /// `kubectl apply`
@@ -47,12 +57,12 @@ impl Dataset {
 
     /// The folder that readers read.
     pub fn folder(&self) -> String {
-        format!("{}{DATASET_NAME}.parquet/", self.prefix())
+        format!("{}{}.parquet/", self.prefix(), self.data)
     }
 
     /// The folder of its state.
     pub fn state(&self) -> String {
-        format!("{}_cod/{DATASET_NAME}.parquet/", self.prefix())
+        format!("{}_cod/{}.parquet/", self.prefix(), self.data)
     }
 
     pub async fn get(&self) -> Result<CloudOptimisedDataset> {
