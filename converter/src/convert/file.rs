@@ -119,7 +119,8 @@ impl Converter {
             StoreErrorKind::Changed | StoreErrorKind::NotFound => (Outcome::Skipped, Reason::ChangedDuringRead),
             StoreErrorKind::Denied => (Outcome::Failed, Reason::ObjectAccessDenied),
             StoreErrorKind::HostileKey => (Outcome::Failed, Reason::HostileKey),
-            StoreErrorKind::DiskFull | StoreErrorKind::NoConditionalPut | StoreErrorKind::BadFilter | StoreErrorKind::Unavailable => {
+            StoreErrorKind::DiskFull => (Outcome::Failed, Reason::DiskFull),
+            StoreErrorKind::NoConditionalPut | StoreErrorKind::BadFilter | StoreErrorKind::Unavailable => {
                 (Outcome::Failed, Reason::StoreError)
             }
         };
