@@ -15,6 +15,7 @@ use crds::wire::Compat;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::{Compression, Encoding};
 use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::file::statistics::Statistics;
 
 const CONFIG: &str = r#"{
   "dataset_name": "demo",
@@ -80,7 +81,10 @@ fn objects_are_written_as_the_incumbents_are() {
         assert!(column.column_index_offset().is_none() && column.offset_index_offset().is_none(), "no page index");
         let name = column.column_path().string();
         let dictionary = column.encodings().any(|e| matches!(e, Encoding::RLE_DICTIONARY | Encoding::PLAIN_DICTIONARY));
-        assert_eq!(dictionary, name != "FLAG", "{name}");
+        // Booleans have none; what differs in each row has nothing to gain.
+        let differs = ["TIME", "TEMP", "LAST", "FLAG"].contains(&name.as_str());
+        let empty = column.statistics().and_then(Statistics::null_count_opt) == Some(20_000);
+        assert!(empty || dictionary != differs, "{name}");
     }
     let schema = ParquetRecordBatchReaderBuilder::try_new(body).unwrap().schema().clone();
     let types: HashMap<&str, &DataType> = schema.fields().iter().map(|f| (f.name().as_str(), f.data_type())).collect();

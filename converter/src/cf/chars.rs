@@ -3,15 +3,20 @@
 use std::sync::Arc;
 
 use arrow_array::builder::{BinaryBuilder, StringBuilder};
-use arrow_array::{ArrayRef, StringArray};
+use arrow_array::{ArrayRef, BinaryArray, StringArray};
+use arrow_buffer::{Buffer, OffsetBuffer};
 
 use super::CfError;
 use super::fill::Fill;
+use super::numeric::nulls_where;
 use crate::read::Variable;
 
 /// Joins `length` bytes to one value. Trailing NULs vanish; spaces and inner NULs stay.
 pub(super) fn join(variable: &Variable, bytes: &[u8], length: usize) -> Result<ArrayRef, CfError> {
     let fill = Fill::of(variable, false);
+    if length == 1 && variable.text("_Encoding").is_none() && memchr::memchr(0, bytes).is_none() {
+        return Ok(single(bytes, &fill));
+    }
     let values: Vec<&[u8]> = if length == 0 { Vec::new() } else { bytes.chunks_exact(length).map(trim_nuls).collect() };
     if let Some(encoding) = variable.text("_Encoding") {
         let mut builder = StringBuilder::with_capacity(values.len(), bytes.len());
@@ -30,6 +35,14 @@ pub(super) fn join(variable: &Variable, bytes: &[u8], length: usize) -> Result<A
         builder.append_option((!fill.bytes.iter().any(|f| f == value)).then_some(value));
     }
     Ok(Arc::new(builder.finish()))
+}
+
+/// Single characters, as flags are: the bytes are the values.
+fn single(bytes: &[u8], fill: &Fill) -> ArrayRef {
+    let fills: Vec<u8> = fill.bytes.iter().filter_map(|f| if let [byte] = f[..] { Some(byte) } else { None }).collect();
+    let nulls = nulls_where(bytes, |byte| fills.contains(&byte));
+    let offsets = OffsetBuffer::from_repeated_length(1, bytes.len());
+    Arc::new(BinaryArray::new(offsets, Buffer::from_vec(bytes.to_vec()), nulls))
 }
 
 /// Variable-length strings.

@@ -234,6 +234,7 @@ macro_rules! float {
     ($($type:ident),*) => {$(
         impl Float for $type {
             const NAN: Self = $type::NAN;
+            #[inline]
             fn nan(self) -> bool { self.is_nan() }
             fn times(self, other: Self) -> Self { self * other }
             fn plus(self, other: Self) -> Self { self + other }

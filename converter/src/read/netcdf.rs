@@ -3,13 +3,14 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use hdf5_reader::Hdf5File;
 use netcdf_reader::{
     DynStorage, Error, NcAttrValue, NcFile, NcGroup, NcMetadataMode, NcOpenOptions, NcReadable, NcSliceInfo, NcSliceInfoElem, NcType,
-    RangeRequestStorage,
+    NcVariable, RangeRequestStorage,
 };
 
-use super::byte::Byte;
+use super::byte::{BigEndian, Byte};
 use super::guarded;
 use super::superblock::declared_end;
 use super::{Attribute, Dimension, Input, Kind, ReadError, Reader, Values, Variable};
@@ -23,6 +24,8 @@ pub(super) struct NetcdfReader {
     dimensions: Vec<Dimension>,
     variables: Vec<Variable>,
     attributes: Vec<Attribute>,
+    /// Where the values of each variable of a classic file begin, if they lie together.
+    offsets: Vec<Option<u64>>,
 }
 
 impl NetcdfReader {
@@ -40,17 +43,31 @@ impl NetcdfReader {
         }
         let file = open_file(&input, NcMetadataMode::Strict).map_err(|e| open_error(&head, input.len(), &e))?;
         match Self::describe(&file, input.len()) {
-            Ok((dimensions, variables, attributes)) => Ok(Self { file, input, dimensions, variables, attributes }),
+            Ok((dimensions, variables, attributes)) => Self::new(file, input, dimensions, variables, attributes),
             // Text that is not UTF-8 in one attribute must not cost the file: the lossy mode leaves
             // out just that attribute.
             Err(Error::InvalidData(detail)) if detail.starts_with("attribute '") => {
                 let file = open_file(&input, NcMetadataMode::Lossy).map_err(|e| open_error(&head, input.len(), &e))?;
                 let (dimensions, variables, attributes) =
                     Self::describe(&file, input.len()).map_err(|e| open_error(&head, input.len(), &e))?;
-                Ok(Self { file, input, dimensions, variables, attributes })
+                Self::new(file, input, dimensions, variables, attributes)
             }
             Err(error) => Err(open_error(&head, input.len(), &error)),
         }
+    }
+
+    fn new(
+        file: NcFile,
+        input: Input,
+        dimensions: Vec<Dimension>,
+        variables: Vec<Variable>,
+        attributes: Vec<Attribute>,
+    ) -> Result<Self, ReadError> {
+        let root = file.root_group().map_err(|error| ReadError::Unreadable(error.to_string()))?;
+        let classic = file.as_classic().is_some();
+        let offset = |variable: &NcVariable| (classic && !variable.is_record_var).then_some(variable.data_offset);
+        let offsets = root.variables.iter().map(offset).collect();
+        Ok(Self { file, input, dimensions, variables, attributes, offsets })
     }
 
     #[allow(clippy::type_complexity)] // taken apart at once by the two callers above
@@ -84,15 +101,34 @@ impl NetcdfReader {
         Ok((dimensions, variables, attributes(&root.attributes, classic)))
     }
 
-    fn numbers<T: NcReadable + Default>(&self, index: usize, selection: &[Range<usize>]) -> Result<Vec<T>, Error> {
+    /// The bytes of a part of a classic file's variable, if they lie together.
+    fn together(&self, index: usize, selection: &[Range<usize>], width: usize) -> Result<Option<Bytes>, Error> {
+        let Some(offset) = self.offsets[index] else { return Ok(None) };
+        let lengths = self.variables[index].dimensions.iter().map(|&d| self.dimensions[d].length);
+        let (mut first, mut count, mut cut) = (0usize, 1usize, false);
+        for (range, length) in selection.iter().zip(lengths) {
+            // Below a dimension of which more than one position is taken all must be whole.
+            if cut && range.len() != length {
+                return Ok(None);
+            }
+            first = first * length + range.start;
+            count *= range.len();
+            cut |= range.len() > 1;
+        }
+        let bytes = self.input.read_at(offset + (first * width) as u64, count * width)?;
+        if bytes.len() == count * width { Ok(Some(bytes)) } else { Ok(None) }
+    }
+
+    fn numbers<T: NcReadable + BigEndian + Default>(&self, index: usize, selection: &[Range<usize>]) -> Result<Vec<T>, Error> {
         let variable = &self.variables[index];
         let length = selection.iter().map(Range::len).product();
         // Memory that is not there must be an error, not an abort.
         Vec::<T>::new().try_reserve_exact(length).map_err(|e| Error::InvalidData(format!("{length} values: {e}")))?;
+        if let Some(bytes) = self.together(index, selection, size_of::<T>())? {
+            return Ok(T::all(&bytes));
+        }
         if self.is_whole(variable, selection) {
-            let mut values = vec![T::default(); length];
-            self.file.read_variable_into(&variable.name, &mut values)?;
-            return Ok(values);
+            return Ok(self.file.read_variable::<T>(&variable.name)?.into_raw_vec_and_offset().0);
         }
         let selections =
             selection.iter().map(|r| NcSliceInfoElem::Slice { start: r.start as u64, end: r.end as u64, step: 1 }).collect::<Vec<_>>();
@@ -132,6 +168,9 @@ impl NetcdfReader {
 
     fn characters(&self, index: usize, selection: &[Range<usize>]) -> Result<Vec<u8>, Error> {
         let variable = &self.variables[index];
+        if let Some(bytes) = self.together(index, selection, 1)? {
+            return Ok(bytes.into());
+        }
         if self.file.as_classic().is_none() && self.is_whole(variable, selection) {
             return self.file.read_variable_native_bytes(&variable.name);
         }

@@ -4,13 +4,11 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow_array::types::Int32Type;
-use arrow_array::{Array, ArrayRef, DictionaryArray, Int32Array, UInt64Array, new_null_array};
-use arrow_schema::{ArrowError, DataType};
-use arrow_select::take::take;
+use arrow_array::ArrayRef;
+use arrow_schema::DataType;
 
 use super::shape::Broadcast;
-use crate::write::WriteError;
+use crate::write::{Cells, Strip, WriteError};
 
 /// Values and how they lie in the rows.
 #[derive(Clone, Debug)]
@@ -29,8 +27,10 @@ impl Placed {
         if self.map.is_identity() {
             return Ok(self.array);
         }
-        let indices = UInt64Array::from_iter_values((0..rows).map(|row| self.map.index(row) as u64));
-        Ok(take(&self.array, &indices, None)?)
+        let mut strips = Vec::new();
+        self.map.strips(0..rows, &mut |strip| strips.push(strip));
+        let data_type = self.array.data_type().clone();
+        Ok(Cells { values: Some(self.array), strips: strips.into() }.expanded(&data_type)?)
     }
 }
 
@@ -43,35 +43,34 @@ pub(super) struct Column {
     pub(super) values: Option<Placed>,
 }
 
-impl Column {
-    /// The column's values in the given rows. Text that repeats comes as a dictionary.
-    pub(super) fn rows(&self, ranges: &[Range<usize>]) -> Result<ArrayRef, ArrowError> {
-        let count = ranges.iter().map(Range::len).sum();
-        let Some(Placed { array, map }) = &self.values else { return Ok(new_null_array(&self.data_type, count)) };
-        let is_text = matches!(array.data_type(), DataType::Utf8 | DataType::Binary);
-        if map.is_scalar() {
-            return if array.is_null(0) {
-                Ok(new_null_array(&self.data_type, count))
-            } else if is_text {
-                dictionary(array, vec![0; count])
-            } else {
-                take(array, &UInt64Array::from(vec![0; count]), None)
-            };
-        }
-        if map.is_identity() {
-            if let [range] = ranges {
-                return Ok(array.slice(range.start, range.len()));
-            }
-            return take(array, &UInt64Array::from_iter_values(ranges.iter().cloned().flatten().map(|row| row as u64)), None);
-        }
-        let indices = ranges.iter().cloned().flatten().map(|row| map.index(row));
-        if is_text && array.null_count() == 0 && i32::try_from(array.len()).is_ok() {
-            return dictionary(array, indices.map(|i| i as i32).collect());
-        }
-        take(array, &UInt64Array::from_iter_values(indices.map(|i| i as u64)), None)
-    }
+/// Some rows of several columns: columns that lie alike in the rows share their strips.
+pub(super) struct Picked<'a> {
+    ranges: &'a [Range<usize>],
+    rows: usize,
+    known: Vec<(&'a Broadcast, Arc<[Strip]>)>,
 }
 
-fn dictionary(values: &ArrayRef, keys: Vec<i32>) -> Result<ArrayRef, ArrowError> {
-    Ok(Arc::new(DictionaryArray::<Int32Type>::try_new(Int32Array::from(keys), Arc::clone(values))?))
+impl<'a> Picked<'a> {
+    pub(super) fn new(ranges: &'a [Range<usize>]) -> Self {
+        Self { ranges, rows: ranges.iter().map(Range::len).sum(), known: Vec::new() }
+    }
+
+    /// The cells of a column in these rows.
+    pub(super) fn cells(&mut self, column: &'a Column) -> Cells {
+        let Some(Placed { array, map }) = &column.values else {
+            return Cells { values: None, strips: [Strip::run(0, self.rows)].into() };
+        };
+        let strips = if let Some((_, strips)) = self.known.iter().find(|(known, _)| *known == map) {
+            Arc::clone(strips)
+        } else {
+            let mut strips = Vec::new();
+            for range in self.ranges {
+                map.strips(range.clone(), &mut |strip| strips.push(strip));
+            }
+            let strips: Arc<[Strip]> = strips.into();
+            self.known.push((map, Arc::clone(&strips)));
+            strips
+        };
+        Cells { values: Some(Arc::clone(array)), strips }
+    }
 }

@@ -16,14 +16,24 @@ pub(super) struct Codes {
 }
 
 impl Codes {
-    fn fill(&self, first: usize, out: &mut [u32]) {
+    /// The codes of the blocks of `step` rows from `first` on.
+    fn fill(&self, first: usize, step: usize, out: &mut [u32]) {
         if self.map.is_scalar() {
             out.fill(self.codes[0]);
         } else if self.map.is_identity() {
             out.copy_from_slice(&self.codes[first..first + out.len()]);
+        } else if step == 1 {
+            let mut rest = &mut *out;
+            self.map.strips(first..first + rest.len(), &mut |strip| {
+                let (part, after) = std::mem::take(&mut rest).split_at_mut(strip.rows);
+                for (code, index) in part.iter_mut().zip(strip.indices()) {
+                    *code = self.codes[index];
+                }
+                rest = after;
+            });
         } else {
             for (i, code) in out.iter_mut().enumerate() {
-                *code = self.codes[self.map.index(first + i)];
+                *code = self.codes[self.map.index(first + i * step)];
             }
         }
     }
@@ -64,6 +74,48 @@ pub(super) struct Survivors {
 
 const BLOCK: usize = 4_096;
 
+/// Rows that follow each other and have the same codes at all levels, as blocks of as many rows.
+fn step(levels: &[&Codes]) -> usize {
+    // Each repeat is a multiple of the smaller ones, or the greatest that divides both counts.
+    let common = levels.iter().map(|level| level.map.repeat()).fold(0, |mut a, mut b| {
+        while b != 0 {
+            (a, b) = (b, a % b);
+        }
+        a
+    });
+    common.max(1)
+}
+
+/// Rows that follow each other and have the same codes, longest first possible: `each` gets the codes
+/// of all levels, and the rows.
+fn for_each_run(range: Range<usize>, levels: &[&Codes], mut each: impl FnMut(&[u32], Range<usize>)) {
+    let step = step(levels);
+    let mut codes: Vec<u32> = levels.iter().map(|level| level.codes.first().copied().unwrap_or(LEFT_OUT)).collect();
+    // A level with one code for all rows need not be looked at again.
+    let varying: Vec<usize> = (0..levels.len()).filter(|&level| !levels[level].map.is_scalar()).collect();
+    let mut blocks = vec![vec![0; BLOCK]; varying.len()];
+    let mut first = range.start;
+    while first < range.end {
+        // All rows of one step have the codes of its first.
+        let aligned = first - first % step;
+        let count = (range.end - aligned).div_ceil(step).min(BLOCK);
+        for (&level, block) in varying.iter().zip(&mut blocks) {
+            levels[level].fill(aligned, step, &mut block[..count]);
+        }
+        let mut at = 0;
+        while at < count {
+            for (&level, block) in varying.iter().zip(&blocks) {
+                codes[level] = block[at];
+            }
+            let same = |(&level, block): (&usize, &Vec<u32>)| block[at..count].iter().take_while(|&&code| code == codes[level]).count();
+            let run = varying.iter().zip(&blocks).map(same).min().unwrap_or(count - at);
+            each(&codes, (aligned + at * step).max(first)..(aligned + (at + run) * step).min(range.end));
+            at += run;
+        }
+        first = aligned + count * step;
+    }
+}
+
 /// Leaves out the rows a level leaves out; a row counts for the first level that does.
 pub(super) fn survivors(rows: usize, levels: &[&Codes]) -> Survivors {
     let mut left_out = vec![0; levels.len()];
@@ -71,26 +123,17 @@ pub(super) fn survivors(rows: usize, levels: &[&Codes]) -> Survivors {
         return Survivors { ranges: std::iter::once(0..rows).collect(), left_out };
     }
     let mut ranges = Vec::new();
-    let mut blocks = vec![vec![0; BLOCK]; levels.len()];
-    for first in (0..rows).step_by(BLOCK) {
-        let count = BLOCK.min(rows - first);
-        for (level, block) in levels.iter().zip(&mut blocks) {
-            level.fill(first, &mut block[..count]);
-        }
-        for i in 0..count {
-            match blocks.iter().position(|b| b[i] == LEFT_OUT) {
-                Some(level) => left_out[level] += 1,
-                None => push_row(&mut ranges, first + i),
-            }
-        }
-    }
+    for_each_run(0..rows, levels, |codes, rows| match codes.iter().position(|&code| code == LEFT_OUT) {
+        Some(level) => left_out[level] += rows.len() as u64,
+        None => push_rows(&mut ranges, rows),
+    });
     Survivors { ranges, left_out }
 }
 
-fn push_row(ranges: &mut Vec<Range<usize>>, row: usize) {
+fn push_rows(ranges: &mut Vec<Range<usize>>, rows: Range<usize>) {
     match ranges.last_mut() {
-        Some(last) if last.end == row => last.end += 1,
-        _ => ranges.push(row..row + 1),
+        Some(last) if last.end == rows.start => last.end = rows.end,
+        _ => ranges.push(rows),
     }
 }
 
@@ -110,33 +153,19 @@ pub(super) fn groups(survivors: &[Range<usize>], levels: &[&Codes]) -> Vec<Group
     }
     let mut groups: Vec<Group> = Vec::new();
     let mut positions: HashMap<Vec<u32>, usize> = HashMap::new();
-    let mut current = None;
-    let mut codes = vec![LEFT_OUT; levels.len()];
-    let mut blocks = vec![vec![0; BLOCK]; levels.len()];
+    let mut current: Option<usize> = None;
     for range in survivors {
-        for first in range.clone().step_by(BLOCK) {
-            let count = BLOCK.min(range.end - first);
-            for (level, block) in levels.iter().zip(&mut blocks) {
-                level.fill(first, &mut block[..count]);
-            }
-            for i in 0..count {
-                let same = blocks.iter().zip(&codes).all(|(b, &code)| b[i] == code);
-                let group = match current {
-                    Some(group) if same => group,
-                    _ => {
-                        for (block, code) in blocks.iter().zip(&mut codes) {
-                            *code = block[i];
-                        }
-                        *positions.entry(codes.clone()).or_insert_with(|| {
-                            groups.push(Group { codes: codes.clone(), ranges: Vec::new() });
-                            groups.len() - 1
-                        })
-                    }
-                };
-                current = Some(group);
-                push_row(&mut groups[group].ranges, first + i);
-            }
-        }
+        for_each_run(range.clone(), levels, |codes, rows| {
+            let group = match current {
+                Some(group) if groups[group].codes == codes => group,
+                _ => *positions.entry(codes.to_vec()).or_insert_with(|| {
+                    groups.push(Group { codes: codes.to_vec(), ranges: Vec::new() });
+                    groups.len() - 1
+                }),
+            };
+            current = Some(group);
+            push_rows(&mut groups[group].ranges, rows);
+        });
     }
     groups
 }

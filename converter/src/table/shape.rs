@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use super::FileError;
 use crate::cf::geometry::NO_INSTANCE;
+use crate::write::Strip;
 
 /// One dimension of the rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -266,6 +267,45 @@ impl Broadcast {
         self.missing.is_some()
     }
 
+    /// The values of consecutive rows, as few strips as there can be of neighbours that lie alike.
+    pub(super) fn strips(&self, rows: Range<usize>, each: &mut impl FnMut(Strip)) {
+        if !self.gathers.is_empty() {
+            let mut open: Option<Strip> = None;
+            for row in rows {
+                let index = self.index(row);
+                match &mut open {
+                    Some(strip) if strip.first == index => strip.rows += 1,
+                    _ => {
+                        if let Some(strip) = open.replace(Strip::run(index, 1)) {
+                            each(strip);
+                        }
+                    }
+                }
+            }
+            return open.into_iter().for_each(each);
+        }
+        let (inner, length, step) = match self.terms.first() {
+            None => return each(Strip::run(0, rows.len())),
+            // The innermost term moves with each row, or stays for as many as its divisor says.
+            Some(term) if term.divisor == 1 => (1, term.length, term.stride),
+            Some(term) => (term.divisor, 1, 0),
+        };
+        let mut row = rows.start;
+        while row < rows.end {
+            let end = rows.end.min(row + inner * length - row % (inner * length));
+            each(Strip { first: self.index(row), step, rows: end - row });
+            row = end;
+        }
+    }
+
+    /// Rows that take the same value follow each other in blocks of a multiple of this many; 0: all do.
+    pub(super) fn repeat(&self) -> usize {
+        match (self.terms.first(), self.gathers.iter().map(|gather| gather.divisor).min()) {
+            (None, None) => 0,
+            (term, gather) => term.map_or(usize::MAX, |term| term.divisor).min(gather.unwrap_or(usize::MAX)),
+        }
+    }
+
     pub(super) fn index(&self, row: usize) -> usize {
         let mut index: usize = self.terms.iter().map(|t| (row / t.divisor) % t.length * t.stride).sum();
         for gather in &self.gathers {
@@ -313,6 +353,29 @@ mod tests {
         assert!(map(&shape, &[]).is_scalar());
         assert!(!map(&shape, &[2, 1, 0]).is_identity());
         assert_eq!(Broadcast::identity(24), map(&shape, &[0, 1, 2]));
+    }
+
+    #[test]
+    fn strips_say_what_each_row_takes() {
+        for lengths in [vec![7], vec![3, 4], vec![2, 3, 4], vec![4, 1, 3]] {
+            let shape = shape(&lengths);
+            let all: Vec<usize> = (0..lengths.len()).collect();
+            for own in [vec![], vec![0], all.clone(), all.iter().rev().copied().collect(), all[1..].to_vec()] {
+                let map = map(&shape, &own);
+                for start in 0..shape.rows {
+                    for end in start + 1..=shape.rows {
+                        let mut indices = Vec::new();
+                        map.strips(start..end, &mut |strip| indices.extend(strip.indices()));
+                        let expected: Vec<usize> = (start..end).map(|row| map.index(row)).collect();
+                        assert_eq!(indices, expected, "{lengths:?} {own:?} {start}..{end}");
+                    }
+                }
+                if let Some(blocks) = shape.rows.checked_div(map.repeat()) {
+                    let block = |b: usize| (b * map.repeat()..(b + 1) * map.repeat()).map(|row| map.index(row));
+                    assert!((0..blocks).all(|b| block(b).all(|index| index == map.index(b * map.repeat()))));
+                }
+            }
+        }
     }
 
     #[test]

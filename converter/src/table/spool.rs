@@ -10,16 +10,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::sync_channel;
 
-use arrow_array::{Array, ArrayRef, RecordBatch, UInt64Array, new_null_array};
+use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::StreamWriter;
-use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use arrow_select::take::take;
+use arrow_schema::{Field, Schema, SchemaRef};
 use bytes::Bytes;
 
-use super::column::Column;
+use super::column::{Column, Picked};
 use super::{Allowance, ConvertedObject, FileError, Sink};
-use crate::write::{self, ObjectWriter, WriteError};
+use crate::write::{self, Cells, ChunkEncoder, ObjectFormat, ObjectWriter, Strip, WriteError};
 
 /// Rows of one row group (spec 6.2).
 pub(super) const ROW_GROUP: usize = 20_000;
@@ -39,13 +38,21 @@ impl SlabColumns {
     }
 
     /// The one value of each column that has the same in all rows of the slab.
-    fn constants(&self) -> Vec<Option<ArrayRef>> {
+    fn constants(&self) -> Vec<Constant> {
         let constant = |column: &Column| match &column.values {
-            None => Some(new_null_array(&column.data_type, 1)),
-            Some(placed) => placed.map.is_scalar().then(|| placed.array.slice(0, 1)),
+            None => Constant::Null,
+            Some(placed) if placed.map.is_scalar() => Constant::Value(placed.array.slice(0, 1)),
+            Some(_) => Constant::No,
         };
         self.columns.iter().map(constant).collect()
     }
+}
+
+enum Constant {
+    Null,
+    Value(ArrayRef),
+    /// The column's values differ from row to row.
+    No,
 }
 
 /// Consecutive rows of one object.
@@ -63,7 +70,7 @@ enum Stored {
     Scratch {
         offset: u64,
         length: usize,
-        constants: Arc<Vec<Option<ArrayRef>>>,
+        constants: Arc<Vec<Constant>>,
     },
 }
 
@@ -138,7 +145,7 @@ impl Spool {
             Some(scratch) => scratch,
             None => Scratch { file: tempfile::tempfile().map_err(WriteError::scratch)?, length: 0 },
         };
-        let mut constants: HashMap<*const SlabColumns, Arc<Vec<Option<ArrayRef>>>> = HashMap::new();
+        let mut constants: HashMap<*const SlabColumns, Arc<Vec<Constant>>> = HashMap::new();
         for group in &mut self.groups {
             let pieces = std::mem::take(&mut group.pieces);
             for piece in pieces {
@@ -160,11 +167,13 @@ impl Spool {
     /// Writes the objects, on as many threads as allowed; they come in any order.
     pub(super) fn objects(self, sink: &mut Sink) -> Result<(), FileError> {
         let Some(schema) = self.schema else { return Ok(()) };
+        let format = ObjectFormat::new(&schema)?;
         let (groups, scratch, allowance) = (self.groups, self.scratch, self.allowance);
         let threads = allowance.threads.min(groups.len()).max(1);
         if threads == 1 {
+            let mut encoder = ChunkEncoder::default();
             for group in groups {
-                sink(group.object(&schema, scratch.as_ref(), allowance)?)?;
+                sink(group.object(&format, &mut encoder, scratch.as_ref(), allowance)?)?;
             }
             return Ok(());
         }
@@ -172,10 +181,11 @@ impl Spool {
         std::thread::scope(|scope| {
             let (send, receive) = sync_channel(threads);
             for _ in 0..threads {
-                let (send, next, groups, schema, scratch) = (send.clone(), &next, &groups, &schema, scratch.as_ref());
+                let (send, next, groups, format, scratch) = (send.clone(), &next, &groups, &format, scratch.as_ref());
                 scope.spawn(move || {
+                    let mut encoder = ChunkEncoder::default();
                     while let Some(group) = groups.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        let object = crate::read::guarded(|| group.object(schema, scratch, allowance))
+                        let object = crate::read::guarded(|| group.object(format, &mut encoder, scratch, allowance))
                             .unwrap_or_else(|panic| Err(FileError::GaveUp(panic)));
                         let failed = object.is_err();
                         if send.send(object).is_err() || failed {
@@ -192,8 +202,14 @@ impl Spool {
 }
 
 impl Group {
-    fn object(&self, schema: &SchemaRef, scratch: Option<&Scratch>, allowance: Allowance) -> Result<ConvertedObject, FileError> {
-        let mut writer = ObjectWriter::new(schema, allowance.object_bytes())?;
+    fn object(
+        &self,
+        format: &ObjectFormat,
+        encoder: &mut ChunkEncoder,
+        scratch: Option<&Scratch>,
+        allowance: Allowance,
+    ) -> Result<ConvertedObject, FileError> {
+        let mut writer = ObjectWriter::new(format, encoder, allowance.object_bytes())?;
         let mut room = ROW_GROUP;
         let mut rows = 0;
         for piece in &self.pieces {
@@ -202,9 +218,8 @@ impl Group {
                 Stored::Slab { columns, ranges } => {
                     for part in cut(ranges, room, ROW_GROUP) {
                         let count: usize = part.iter().map(Range::len).sum();
-                        let arrays =
-                            columns.columns.iter().map(|c| c.rows(&part)).collect::<Result<Vec<_>, _>>().map_err(WriteError::from)?;
-                        writer.write(arrays)?;
+                        let mut picked = Picked::new(&part);
+                        writer.write(columns.columns.iter().map(|column| picked.cells(column)));
                         room = after(&mut writer, room, count)?;
                     }
                 }
@@ -213,7 +228,7 @@ impl Group {
                     let mut start = 0;
                     while start < piece.rows {
                         let count = room.min(piece.rows - start);
-                        writer.write(completed(&stored, constants, start, count)?)?;
+                        writer.write(completed(&stored, constants, start, count)?);
                         start += count;
                         room = after(&mut writer, room, count)?;
                     }
@@ -234,26 +249,31 @@ fn after(writer: &mut ObjectWriter, room: usize, rows: usize) -> Result<usize, W
 }
 
 /// The columns of some rows: the stored ones and, in their places, the constants.
-fn completed(stored: &[ArrayRef], constants: &[Option<ArrayRef>], start: usize, count: usize) -> Result<Vec<ArrayRef>, WriteError> {
+fn completed(stored: &[ArrayRef], constants: &[Constant], start: usize, count: usize) -> Result<Vec<Cells>, WriteError> {
     let mut stored = stored.iter();
-    let column = |constant: &Option<ArrayRef>| match constant {
-        Some(one) => Ok(take(one, &UInt64Array::from(vec![0; count]), None)?),
-        None => stored.next().map(|array| array.slice(start, count)).ok_or_else(|| WriteError::Scratch("a column is missing".into())),
+    let column = |constant: &Constant| {
+        let (values, strip) = match constant {
+            Constant::Null => (None, Strip::run(0, count)),
+            Constant::Value(one) => (Some(Arc::clone(one)), Strip::run(0, count)),
+            Constant::No => {
+                let array = stored.next().ok_or_else(|| WriteError::Scratch("a column is missing".into()))?;
+                (Some(Arc::clone(array)), Strip::slice(start, count))
+            }
+        };
+        Ok(Cells { values, strips: [strip].into() })
     };
     constants.iter().map(column).collect()
 }
 
 impl Scratch {
-    fn store(
-        &mut self,
-        columns: &SlabColumns,
-        ranges: &[Range<usize>],
-        constants: &Arc<Vec<Option<ArrayRef>>>,
-    ) -> Result<Piece, FileError> {
+    fn store(&mut self, columns: &SlabColumns, ranges: &[Range<usize>], constants: &Arc<Vec<Constant>>) -> Result<Piece, FileError> {
         let rows = ranges.iter().map(Range::len).sum();
-        let varying = columns.columns.iter().zip(constants.iter()).filter(|(_, constant)| constant.is_none());
-        let arrays =
-            varying.map(|(column, _)| column.rows(ranges).and_then(plain)).collect::<Result<Vec<_>, _>>().map_err(WriteError::from)?;
+        let varying = columns.columns.iter().zip(constants.iter()).filter(|(_, constant)| matches!(constant, Constant::No));
+        let mut picked = Picked::new(ranges);
+        let arrays = varying
+            .map(|(column, _)| picked.cells(column).expanded(&column.data_type))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(WriteError::from)?;
         let fields: Vec<Field> = arrays.iter().map(|a| Field::new("", a.data_type().clone(), true)).collect();
         let schema = Arc::new(Schema::new(fields));
         let mut bytes = Vec::new();
@@ -277,19 +297,6 @@ impl Scratch {
         let reader = StreamReader::try_new(Cursor::new(Bytes::from(bytes)), None).map_err(WriteError::from)?;
         let batches = reader.collect::<Result<Vec<_>, _>>().map_err(WriteError::from)?;
         Ok(batches.first().map(|batch| batch.columns().to_vec()).unwrap_or_default())
-    }
-}
-
-/// A dictionary's values written out.
-fn plain(array: ArrayRef) -> Result<ArrayRef, arrow_schema::ArrowError> {
-    use arrow_array::cast::AsArray;
-    use arrow_array::types::Int32Type;
-    match array.data_type() {
-        DataType::Dictionary(_, _) => {
-            let dictionary = array.as_dictionary::<Int32Type>();
-            take(dictionary.values(), dictionary.keys(), None)
-        }
-        _ => Ok(array),
     }
 }
 

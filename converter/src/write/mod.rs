@@ -1,5 +1,6 @@
 //! Parquet objects and the `_common_metadata` sidecar, as the incumbent's readers expect them.
 
+mod chunk;
 mod error;
 mod object;
 mod repr;
@@ -10,8 +11,9 @@ use std::sync::Arc;
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use crds::config::ColumnType;
 
+pub use chunk::{Cells, ChunkEncoder, Strip};
 pub use error::WriteError;
-pub use object::ObjectWriter;
+pub use object::{ObjectFormat, ObjectWriter};
 pub use repr::{python_float, python_repr, python_repr_text, python_str};
 pub(crate) use repr::{shortest, written_out};
 pub use sidecar::sidecar;

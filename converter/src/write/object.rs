@@ -4,29 +4,31 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, RecordBatch};
-use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use arrow_schema::{DataType, Field, SchemaRef};
 use bytes::Bytes;
-use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves};
+use parquet::arrow::{ArrowSchemaConverter, add_encoded_arrow_schema_to_metadata};
 use parquet::basic::Compression;
-use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
-use parquet::schema::types::ColumnPath;
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesPtr, WriterVersion};
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::types::{ColumnPath, SchemaDescriptor};
 
+use super::chunk::{Cells, ChunkEncoder};
 use super::{CREATED_BY, WriteError};
 use crate::read::Input;
 
-/// Writes row groups to memory, and to a scratch file what memory shall not hold.
-pub struct ObjectWriter {
-    writer: ArrowWriter<Body>,
+/// What all objects with the same columns have in common.
+#[derive(Debug)]
+pub struct ObjectFormat {
+    schema: SchemaRef,
+    columns: SchemaDescriptor,
+    properties: WriterPropertiesPtr,
 }
 
-impl ObjectWriter {
-    /// `in_memory`: bytes of the object above which it goes to a scratch file.
-    ///
+impl ObjectFormat {
     /// # Errors
     /// When a type has no Parquet form.
-    pub fn new(schema: &SchemaRef, in_memory: u64) -> Result<Self, WriteError> {
+    pub fn new(schema: &SchemaRef) -> Result<Self, WriteError> {
         let mut properties = WriterProperties::builder()
             .set_writer_version(WriterVersion::PARQUET_1_0)
             .set_compression(Compression::SNAPPY)
@@ -39,34 +41,104 @@ impl ObjectWriter {
         for field in schema.fields().iter().filter(|f| *f.data_type() == DataType::Boolean) {
             properties = properties.set_column_dictionary_enabled(ColumnPath::from(field.name().as_str()), false);
         }
-        let options = ArrowWriterOptions::new().with_properties(properties.build()).with_schema_root("schema".to_owned());
-        let body = Body { memory: Vec::new(), in_memory: usize::try_from(in_memory).unwrap_or(usize::MAX), file: None };
-        Ok(Self { writer: ArrowWriter::try_new_with_options(body, Arc::clone(schema), options)? })
+        let mut properties = properties.build();
+        add_encoded_arrow_schema_to_metadata(schema, &mut properties);
+        let columns = ArrowSchemaConverter::new().schema_root("schema").convert(schema)?;
+        Ok(Self { schema: Arc::clone(schema), columns, properties: Arc::new(properties) })
     }
+}
 
-    /// Adds rows to the row group at hand. A column may come as a dictionary of its type.
+/// Writes row groups to memory, and to a scratch file what memory shall not hold.
+pub struct ObjectWriter<'a> {
+    format: &'a ObjectFormat,
+    encoder: &'a mut ChunkEncoder,
+    writer: SerializedFileWriter<Body>,
+    /// The row group at hand, by columns.
+    cells: Vec<Vec<Cells>>,
+}
+
+impl<'a> ObjectWriter<'a> {
+    /// `in_memory`: bytes of the object above which it goes to a scratch file.
     ///
     /// # Errors
-    /// When an array does not have its column's type; when scratch space ends.
-    pub fn write(&mut self, arrays: Vec<ArrayRef>) -> Result<(), WriteError> {
-        // The file's schema has the plain types; the batch may have dictionaries of them.
-        let fields: Vec<Field> = arrays.iter().map(|a| Field::new("", a.data_type().clone(), true)).collect();
-        let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?;
-        Ok(self.writer.write(&batch)?)
+    /// When the file cannot be begun.
+    pub fn new(format: &'a ObjectFormat, encoder: &'a mut ChunkEncoder, in_memory: u64) -> Result<Self, WriteError> {
+        let body = Body { memory: Vec::new(), in_memory: usize::try_from(in_memory).unwrap_or(usize::MAX), file: None };
+        let writer = SerializedFileWriter::new(body, format.columns.root_schema_ptr(), Arc::clone(&format.properties))?;
+        let cells = vec![Vec::new(); format.schema.fields().len()];
+        Ok(Self { format, encoder, writer, cells })
     }
 
-    /// Closes the row group at hand.
+    /// Adds rows to the row group at hand: for each column its cells.
+    pub fn write(&mut self, cells: impl IntoIterator<Item = Cells>) {
+        for (column, cells) in self.cells.iter_mut().zip(cells) {
+            column.push(cells);
+        }
+    }
+
+    /// Encodes the row group at hand.
     ///
     /// # Errors
     /// When it cannot be encoded; when scratch space ends.
     pub fn end_row_group(&mut self) -> Result<(), WriteError> {
-        Ok(self.writer.flush()?)
+        let row_groups = self.writer.flushed_row_groups().len();
+        let mut general: Vec<Option<ArrowColumnWriter>> = Vec::new();
+        let mut leaf = 0;
+        let factory = ArrowRowGroupWriterFactory::new(&self.writer, Arc::clone(&self.format.schema));
+        let mut group = self.writer.next_row_group()?;
+        for (field, cells) in self.format.schema.fields().iter().zip(&mut self.cells) {
+            let cells = std::mem::take(cells);
+            let column = self.format.columns.column(leaf);
+            if let Some(chunk) = self.encoder.encode(&column, field.data_type(), &cells)? {
+                group.append_column(&chunk.bytes, chunk.close)?;
+                leaf += 1;
+                continue;
+            }
+            if general.is_empty() {
+                general = factory.create_column_writers(row_groups)?.into_iter().map(Some).collect();
+            }
+            for chunk in in_general(field, &cells, &mut general, &mut leaf)? {
+                chunk.append_to_row_group(&mut group)?;
+            }
+        }
+        group.close()?;
+        Ok(())
     }
 
     /// # Errors
     /// When the footer cannot be encoded; when scratch space ends.
-    pub fn finish(self) -> Result<Input, WriteError> {
+    pub fn finish(mut self) -> Result<Input, WriteError> {
+        if self.cells.iter().flatten().any(|cells| cells.rows() > 0) {
+            self.end_row_group()?;
+        }
         self.writer.into_inner()?.finish()
+    }
+}
+
+/// The chunks of a column whose type is left to the `parquet` crate.
+fn in_general(
+    field: &Field,
+    cells: &[Cells],
+    writers: &mut [Option<ArrowColumnWriter>],
+    leaf: &mut usize,
+) -> Result<Vec<ArrowColumnChunk>, WriteError> {
+    let first = *leaf;
+    for cells in cells {
+        let array = cells.expanded(field.data_type())?;
+        for (writer, leaf) in writers[first..].iter_mut().zip(compute_leaves(field, &array)?) {
+            writer.as_mut().ok_or_else(|| WriteError::Encode("a column comes twice".to_owned()))?.write(&leaf)?;
+        }
+    }
+    *leaf += leaves(field.data_type());
+    writers[first..*leaf].iter_mut().filter_map(Option::take).map(|writer| Ok(writer.close()?)).collect()
+}
+
+/// Parquet columns of an Arrow type.
+fn leaves(data_type: &DataType) -> usize {
+    match data_type {
+        DataType::List(of) => leaves(of.data_type()),
+        DataType::Struct(fields) => fields.iter().map(|field| leaves(field.data_type())).sum(),
+        _ => 1,
     }
 }
 
