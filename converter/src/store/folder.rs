@@ -96,6 +96,23 @@ pub(super) fn version(path: &Path) -> io::Result<Option<Version>> {
     }
 }
 
+/// Moves a file over what stands at its new place; none when there is no such file.
+pub(super) fn move_to(from: &Path, to: &Path) -> io::Result<Option<Version>> {
+    let absent = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+    match fs::rename(from, to) {
+        // The file, or the folder that it shall go to.
+        Err(error) if absent(&error) && version(from)?.is_some() => {
+            if let Some(folder) = to.parent() {
+                fs::create_dir_all(folder)?;
+            }
+            fs::rename(from, to)?;
+        }
+        Err(error) if absent(&error) => return Ok(None),
+        other => other?,
+    }
+    Ok(Some(Version::of(&fs::metadata(to)?)))
+}
+
 /// A file at one version: its bytes, or, if they are more than `in_memory_up_to`, the open file
 /// itself. None when it is another version now.
 pub(super) fn read(path: &Path, etag: &str, in_memory_up_to: u64) -> io::Result<Option<Input>> {
@@ -121,6 +138,19 @@ pub(super) fn read(path: &Path, etag: &str, in_memory_up_to: u64) -> io::Result<
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_is_moved_into_folders_that_are_not_there_yet() {
+        let dir = tempfile::tempdir().unwrap();
+        let [from, to, other] = ["from", "a/b/to", "c/to"].map(|name| dir.path().join(name));
+        fs::write(&from, b"new").unwrap();
+        assert_eq!(move_to(&from, &to).unwrap().unwrap().bytes, 3);
+        fs::write(&from, b"newer").unwrap();
+        assert_eq!(move_to(&from, &to).unwrap().unwrap().bytes, 5);
+        assert_eq!(move_to(&from, &other).unwrap(), None);
+        assert!(!from.exists() && !dir.path().join("c").exists());
+        assert_eq!(fs::read(&to).unwrap(), b"newer");
+    }
 
     #[test]
     fn keys_come_in_byte_order_below_a_raw_prefix() {

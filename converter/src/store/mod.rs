@@ -208,16 +208,13 @@ impl Store {
     /// Puts a staged object at its final key: a rename in a folder, a server-side copy on S3. Returns
     /// the `ETag` of what stands there now, or `None` when there is nothing at `from`.
     pub async fn publish(&self, from: &str, to: &str) -> Result<Option<String>, StoreError> {
-        let (source, target) = (self.path("CopyObject", from)?, self.path("CopyObject", to)?);
         let Some(bucket) = &self.bucket else {
             self.asked(Kind::Copy);
-            let moved = self.objects.rename(&source, &target).await.map_err(|source| self.wrap("CopyObject", to, &source));
-            if absent_as_none(moved)?.is_none() {
-                return Ok(None);
-            }
-            let version = self.version("CopyObject", to).await?;
-            return version.map(|version| Some(version.etag)).ok_or_else(|| self.vanished(to));
+            let (source, target) = (self.file("CopyObject", from)?, self.file("CopyObject", to)?);
+            let moved = self.on_disk("CopyObject", to, move || folder::move_to(&source, &target)).await?;
+            return Ok(moved.map(|version| version.etag));
         };
+        let (source, target) = (self.path("CopyObject", from)?, self.path("CopyObject", to)?);
         let mut patience = Patience::default();
         let copied = loop {
             match bucket.copy(source.as_ref(), target.as_ref()).await {
