@@ -246,6 +246,38 @@ fn a_dictionary_is_taken_where_it_is_smaller() {
 }
 
 #[test]
+fn the_same_rows_give_the_same_bytes_whatever_strips_they_come_in() {
+    let mut random = Random(3);
+    let mut encoder = ChunkEncoder::default();
+    for distinct in [3, 4_000, 30_000] {
+        let values = (0..20_000).map(|i| (i % 7 != 3).then(|| random.below(distinct) as f32)).collect::<Vec<_>>();
+        let values: ArrayRef = Arc::new(values.into_iter().collect::<PrimitiveArray<Float32Type>>());
+        let text: ArrayRef = Arc::new((0..20_000).map(|_| Some(format!("{}", random.below(distinct)))).collect::<StringArray>());
+        let schema = schema(&[Arc::clone(&values), Arc::clone(&text)]);
+        let cut = |random: &mut Random| {
+            let (mut strips, mut at) = (Vec::new(), 0);
+            while at < 20_000 {
+                let most = [4, 100, 9_000][random.below(3)];
+                let rows = (1 + random.below(most)).min(20_000 - at);
+                strips.push(if rows == 1 { Strip::run(at, 1) } else { Strip::slice(at, rows) });
+                at += rows;
+            }
+            let strips: Arc<[Strip]> = strips.into();
+            [&values, &text].map(|values| Cells { values: Some(Arc::clone(values)), strips: Arc::clone(&strips) }).to_vec()
+        };
+        let first = written(&schema, &mut encoder, &[vec![cut(&mut random)]]);
+        for _ in 0..5 {
+            assert!(first == written(&schema, &mut encoder, &[vec![cut(&mut random)]]), "{distinct} values");
+        }
+    }
+}
+
+#[test]
+fn a_file_without_columns_is_an_error() {
+    assert!(ObjectFormat::new(&schema(&[])).unwrap_err().to_string().contains("no column"));
+}
+
+#[test]
 fn a_row_outside_the_values_is_an_error() {
     let values: ArrayRef = Arc::new(PrimitiveArray::<Int32Type>::from_iter_values(0..5));
     let format = ObjectFormat::new(&schema(&[Arc::clone(&values)])).unwrap();

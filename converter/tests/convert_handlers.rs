@@ -353,3 +353,30 @@ fn ragged_arrays_go_in_slabs_too() {
     assert_eq!(whole.2.len(), samples);
     assert!(whole == parts);
 }
+
+/// The stations are read with the first slab; only the last one has a sample without any.
+#[test]
+fn a_gap_that_only_a_later_slab_has_is_a_null_there() {
+    let (samples, stations) = (40_000usize, 50usize);
+    let (o, s) = (format!("obs={samples}"), format!("station={stations}"));
+    let index = |i: usize| if i == samples - 1 { -1 } else { (i * stations / samples) as i32 };
+    let file = Fake::default()
+        .variable("index", &[&o], Values::I32((0..samples).map(index).collect()))
+        .with("instance_dimension", text("station"))
+        .with("_FillValue", Values::I32(vec![-1]))
+        .variable("trip", &[&s], Values::Text((0..stations).map(|i| format!("trip {i}")).collect()))
+        .variable("TIME", &[&o], Values::F64((0..samples).map(|i| i as f64 / 2_000.0).collect()))
+        .units(SECONDS)
+        .variable("LATITUDE", &[], Values::F64(vec![-30.0]))
+        .variable("LONGITUDE", &[], Values::F64(vec![150.0]))
+        .variable("TEMP", &[&o], Values::F32((0..samples).map(|i| i as f32).collect()));
+    let config = demo(None, "TIME", TRAJECTORY, |_| {});
+    let convert = |bytes| {
+        let (_, mut objects) = convert_fake_with(&config, Compat::Fixed, &file, Allowance { bytes, threads: 1 }).unwrap();
+        objects.sort_by(|a, b| a.key.cmp(&b.key));
+        objects.iter().flat_map(|object| column(std::slice::from_ref(object), "trip")).collect::<Vec<_>>()
+    };
+    let (whole, parts) = (convert(u64::MAX), convert(2 << 20));
+    assert_eq!((whole.len(), whole[0].as_str(), whole[samples - 1].as_str()), (samples, "trip 0", "-"));
+    assert!(whole == parts);
+}

@@ -54,7 +54,8 @@ def run(command):
     def sample():
         while not done.is_set():
             peak[0] = max(peak[0], resident(process.pid))
-            done.wait(0.002)
+            # Seldom enough to leave the processors to what is measured.
+            done.wait(0.02)
 
     sampler = threading.Thread(target=sample)
     sampler.start()

@@ -88,6 +88,9 @@ impl NetcdfReader {
                     dimensions.push(Dimension { name: dimension.name.clone(), length });
                     dimensions.len() - 1
                 });
+                if dimensions[position].length != length {
+                    return Err(Error::InvalidData(format!("dimension '{}' has two lengths", dimension.name)));
+                }
                 positions.push(position);
             }
             variables.push(Variable {

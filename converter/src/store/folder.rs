@@ -96,21 +96,21 @@ pub(super) fn version(path: &Path) -> io::Result<Option<Version>> {
     }
 }
 
+/// How often a file is tried to be moved.
+const MOVES: usize = 10;
+
 /// Moves a file over what stands at its new place; none when there is no such file.
 pub(super) fn move_to(from: &Path, to: &Path) -> io::Result<Option<Version>> {
-    let absent = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
-    match fs::rename(from, to) {
-        // The file, or the folder that it shall go to.
-        Err(error) if absent(&error) && version(from)?.is_some() => {
-            if let Some(folder) = to.parent() {
-                fs::create_dir_all(folder)?;
-            }
-            fs::rename(from, to)?;
+    for _ in 0..MOVES {
+        match fs::rename(from, to) {
+            Ok(()) => return Ok(Some(Version::of(&fs::metadata(to)?))),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Err(_) if version(from)?.is_none() => return Ok(None),
+            // The folder that it shall go to; it may be empty, and be taken away again before the file is in.
+            Err(_) => fs::create_dir_all(to.parent().unwrap_or(to))?,
         }
-        Err(error) if absent(&error) => return Ok(None),
-        other => other?,
     }
-    Ok(Some(Version::of(&fs::metadata(to)?)))
+    Err(io::Error::other("the folder it goes to vanishes again and again"))
 }
 
 /// A file at one version: its bytes, or, if they are more than `in_memory_up_to`, the open file

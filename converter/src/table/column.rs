@@ -4,8 +4,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow_array::ArrayRef;
+use arrow_array::{ArrayRef, UInt64Array};
 use arrow_schema::DataType;
+use arrow_select::take::take;
 
 use super::shape::Broadcast;
 use crate::write::{Cells, Strip, WriteError};
@@ -27,10 +28,9 @@ impl Placed {
         if self.map.is_identity() {
             return Ok(self.array);
         }
-        let mut strips = Vec::new();
-        self.map.strips(0..rows, &mut |strip| strips.push(strip));
-        let data_type = self.array.data_type().clone();
-        Ok(Cells { values: Some(self.array), strips: strips.into() }.expanded(&data_type)?)
+        let mut indices = Vec::with_capacity(rows);
+        self.map.strips(0..rows, &mut |strip| indices.extend(strip.indices().map(|index| index as u64)));
+        Ok(take(&self.array, &UInt64Array::from(indices), None)?)
     }
 }
 

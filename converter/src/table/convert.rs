@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::sync::mpsc::sync_channel;
 
+use arrow_array::RecordBatch;
 use crds::config::{DatasetConfig, Partition};
 use crds::wire::Reason;
 
@@ -16,7 +18,7 @@ use super::rows::{Rows, TableRows, VariableRows};
 use super::source::{Functions, Sources};
 use super::spool::{SlabColumns, Spool};
 use super::{Allowance, Content, Conversion, FileError, FileReport, OpenFile, Sink, estimate, partition};
-use crate::read::Reader;
+use crate::read::{self, Reader};
 use crate::source::FileName;
 
 /// Converts a file. What the schema's type cannot hold is known only once all slabs were seen; where
@@ -112,15 +114,37 @@ impl<'a> Pass<'a> {
         self.check()
     }
 
-    /// The rows of a table.
+    /// The rows of a table: with a second thread the next batch is read while this one is converted.
     fn table(&mut self, input: &TableInput) -> Result<(), FileError> {
         let mut reader = input.open(self.config(), self.allowance)?;
         let index = reader.index().map(str::to_owned);
-        let mut first_row = 0;
-        while let Some(batch) = reader.next_batch()? {
+        let (threads, mut first_row) = (self.allowance.threads, 0);
+        let mut take = |batch: RecordBatch| {
             let count = batch.num_rows();
             self.slab(Rows::Table(TableRows { batch, index: index.as_deref(), first_row }))?;
             first_row += count;
+            Ok::<_, FileError>(())
+        };
+        if threads > 1 {
+            std::thread::scope(|scope| {
+                let (send, batches) = sync_channel(1);
+                let reader = &mut reader;
+                scope.spawn(move || {
+                    loop {
+                        let batch = read::guarded(|| reader.next_batch()).map_err(FileError::GaveUp).and_then(|read| Ok(read?));
+                        let more = matches!(batch, Ok(Some(_)));
+                        // Nobody waits for it any more: the conversion has failed.
+                        if send.send(batch).is_err() || !more {
+                            break;
+                        }
+                    }
+                });
+                batches.iter().try_for_each(|batch| batch?.map_or(Ok(()), &mut take))
+            })?;
+        } else {
+            while let Some(batch) = reader.next_batch()? {
+                take(batch)?;
+            }
         }
         if first_row == 0 {
             return Err(FileError::NoRows("the table has no rows".into()));

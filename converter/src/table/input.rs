@@ -32,9 +32,10 @@ impl TableInput {
         input.len().saturating_mul(WIDENING).saturating_add(WORKING)
     }
 
-    /// Opens the table: a batch of its rows takes a quarter of what is allowed.
+    /// Opens the table: batches of its rows take a quarter of what is allowed, all that are there at once.
     pub(super) fn open(&self, config: &DatasetConfig, allowance: Allowance) -> Result<Box<dyn TableReader>, FileError> {
-        let limits = TableLimits { batch_bytes: (allowance.bytes / 4).min(self.memory()), threads: allowance.threads };
+        let at_once = if allowance.threads > 1 { 3 } else { 1 };
+        let limits = TableLimits { batch_bytes: (allowance.bytes / 4).min(self.memory()) / at_once, threads: allowance.threads };
         match self {
             Self::Csv(input) => {
                 let options = config.csv.as_ref().ok_or(ReadError::NoCsvConfig)?;

@@ -88,31 +88,35 @@ fn step(levels: &[&Codes]) -> usize {
 
 /// Rows that follow each other and have the same codes, longest first possible: `each` gets the codes
 /// of all levels, and the rows.
-fn for_each_run(range: Range<usize>, levels: &[&Codes], mut each: impl FnMut(&[u32], Range<usize>)) {
+fn for_each_run(ranges: &[Range<usize>], levels: &[&Codes], mut each: impl FnMut(&[u32], Range<usize>)) {
     let step = step(levels);
     let mut codes: Vec<u32> = levels.iter().map(|level| level.codes.first().copied().unwrap_or(LEFT_OUT)).collect();
     // A level with one code for all rows need not be looked at again.
     let varying: Vec<usize> = (0..levels.len()).filter(|&level| !levels[level].map.is_scalar()).collect();
     let mut blocks = vec![vec![0; BLOCK]; varying.len()];
-    let mut first = range.start;
-    while first < range.end {
-        // All rows of one step have the codes of its first.
-        let aligned = first - first % step;
-        let count = (range.end - aligned).div_ceil(step).min(BLOCK);
-        for (&level, block) in varying.iter().zip(&mut blocks) {
-            levels[level].fill(aligned, step, &mut block[..count]);
-        }
-        let mut at = 0;
-        while at < count {
-            for (&level, block) in varying.iter().zip(&blocks) {
-                codes[level] = block[at];
+    for range in ranges {
+        let mut first = range.start;
+        while first < range.end {
+            // All rows of one step have the codes of its first.
+            let aligned = first - first % step;
+            let count = (range.end - aligned).div_ceil(step).min(BLOCK);
+            for (&level, block) in varying.iter().zip(&mut blocks) {
+                levels[level].fill(aligned, step, &mut block[..count]);
             }
-            let same = |(&level, block): (&usize, &Vec<u32>)| block[at..count].iter().take_while(|&&code| code == codes[level]).count();
-            let run = varying.iter().zip(&blocks).map(same).min().unwrap_or(count - at);
-            each(&codes, (aligned + at * step).max(first)..(aligned + (at + run) * step).min(range.end));
-            at += run;
+            let mut at = 0;
+            while at < count {
+                for (&level, block) in varying.iter().zip(&blocks) {
+                    codes[level] = block[at];
+                }
+                let mut end = if varying.is_empty() { count } else { at + 1 };
+                while end < count && varying.iter().zip(&blocks).all(|(&level, block)| block[end] == codes[level]) {
+                    end += 1;
+                }
+                each(&codes, (aligned + at * step).max(first)..(aligned + end * step).min(range.end));
+                at = end;
+            }
+            first = aligned + count * step;
         }
-        first = aligned + count * step;
     }
 }
 
@@ -123,7 +127,7 @@ pub(super) fn survivors(rows: usize, levels: &[&Codes]) -> Survivors {
         return Survivors { ranges: std::iter::once(0..rows).collect(), left_out };
     }
     let mut ranges = Vec::new();
-    for_each_run(0..rows, levels, |codes, rows| match codes.iter().position(|&code| code == LEFT_OUT) {
+    for_each_run(std::slice::from_ref(&(0..rows)), levels, |codes, rows| match codes.iter().position(|&code| code == LEFT_OUT) {
         Some(level) => left_out[level] += rows.len() as u64,
         None => push_rows(&mut ranges, rows),
     });
@@ -154,19 +158,18 @@ pub(super) fn groups(survivors: &[Range<usize>], levels: &[&Codes]) -> Vec<Group
     let mut groups: Vec<Group> = Vec::new();
     let mut positions: HashMap<Vec<u32>, usize> = HashMap::new();
     let mut current: Option<usize> = None;
-    for range in survivors {
-        for_each_run(range.clone(), levels, |codes, rows| {
-            let group = match current {
-                Some(group) if groups[group].codes == codes => group,
-                _ => *positions.entry(codes.to_vec()).or_insert_with(|| {
-                    groups.push(Group { codes: codes.to_vec(), ranges: Vec::new() });
-                    groups.len() - 1
-                }),
-            };
-            current = Some(group);
-            push_rows(&mut groups[group].ranges, rows);
-        });
-    }
+    for_each_run(survivors, levels, |codes, rows| {
+        let group = match current {
+            Some(group) if groups[group].codes == codes => group,
+            _ => positions.get(codes).copied().unwrap_or_else(|| {
+                groups.push(Group { codes: codes.to_vec(), ranges: Vec::new() });
+                positions.insert(codes.to_vec(), groups.len() - 1);
+                groups.len() - 1
+            }),
+        };
+        current = Some(group);
+        push_rows(&mut groups[group].ranges, rows);
+    });
     groups
 }
 

@@ -194,7 +194,7 @@ impl<'a> VariableRows<'a> {
             return Ok(None);
         };
         if let Some(array) = self.decoded.get(&index).or_else(|| self.kept.get(&index)) {
-            return Ok(Some(Placed { array: Arc::clone(array), map: placement.map }));
+            return placed(Arc::clone(array), placement.map).map(Some);
         }
         let mut selection = placement.selection;
         let joined = cf::joined_dimension(reader, variable).map(|d| d.length);
@@ -203,15 +203,12 @@ impl<'a> VariableRows<'a> {
         let decoded = cf::decode(variable, raw, joined, self.rules(variable)).map_err(SourceError::Decode)?;
         notes.count(format!("variable {:?}: ", variable.name), decoded.out_of_range, " times no timestamp can hold became null");
         let config = &self.conversion.config;
-        let mut array = handler::mended(config, self.conversion.compat, variable, decoded.array).map_err(SourceError::Mend)?;
-        if placement.map.has_missing() {
-            array = with_null(&array).map_err(SourceError::Mend)?;
-        }
+        let array = handler::mended(config, self.conversion.compat, variable, decoded.array).map_err(SourceError::Mend)?;
         let whole = selection.iter().zip(&variable.dimensions).all(|(range, &d)| *range == (0..reader.dimensions()[d].length));
         let cut = dimensions.iter().any(|&d| self.layout.shape.axes.iter().any(|axis| axis.dimension == d));
         let store = if whole && !cut { &mut *self.kept } else { &mut self.decoded };
         store.insert(index, Arc::clone(&array));
-        Ok(Some(Placed { array, map: placement.map }))
+        placed(array, placement.map).map(Some)
     }
 
     /// By default a column that the schema wants as a number is not turned into a duration.
@@ -220,6 +217,12 @@ impl<'a> VariableRows<'a> {
         let number = wanted.is_some_and(|s| crate::write::arrow_type(s.column_type).is_numeric());
         Rules { compat: self.conversion.compat, durations: !(number && self.conversion.is_fixed()) }
     }
+}
+
+/// Values in their place, with a null for the rows of this slab that have no instance.
+fn placed(array: ArrayRef, map: Broadcast) -> Result<Placed, SourceError> {
+    let array = if map.has_missing() { with_null(&array).map_err(SourceError::Mend)? } else { array };
+    Ok(Placed { array, map })
 }
 
 fn with_null(array: &ArrayRef) -> Result<ArrayRef, FileError> {

@@ -22,8 +22,8 @@ use crate::write::{self, Cells, ChunkEncoder, ObjectFormat, ObjectWriter, Strip,
 
 /// Rows of one row group (spec 6.2).
 pub(super) const ROW_GROUP: usize = 20_000;
-/// Rows that are made plain at once on their way to scratch.
-const PIECE: usize = 1 << 16;
+/// Rows that are made plain at once on their way to scratch. A piece is in memory until its row group is encoded.
+const PIECE: usize = ROW_GROUP;
 
 /// The columns of one slab.
 pub(super) struct SlabColumns {

@@ -27,8 +27,11 @@ pub struct ObjectFormat {
 
 impl ObjectFormat {
     /// # Errors
-    /// When a type has no Parquet form.
+    /// When a type has no Parquet form; when there is no column, so that nothing would tell how many rows there are.
     pub fn new(schema: &SchemaRef) -> Result<Self, WriteError> {
+        if schema.fields().is_empty() {
+            return Err(WriteError::Encode("the schema has no column but those of the partitions; add one".to_owned()));
+        }
         let mut properties = WriterProperties::builder()
             .set_writer_version(WriterVersion::PARQUET_1_0)
             .set_compression(Compression::SNAPPY)

@@ -38,6 +38,8 @@ pub use cells::{Cells, Strip};
 
 /// A page is closed when its values take that much; so is a dictionary given up.
 const PAGE_BYTES: usize = 1 << 20;
+/// Rows from which on a strip is worth being looked at as a whole.
+const STRETCH: usize = 32;
 /// Values that are looked at before a dictionary is given up for having too many entries.
 const TRIAL: usize = 4_096;
 
@@ -99,7 +101,7 @@ impl ChunkEncoder {
             match strip.step {
                 0 if array.is_null(strip.first) => gathered.validity.append(false, strip.rows),
                 0 => gathered.run(all[strip.first].stored(), strip.rows),
-                1 => {
+                1 if strip.rows >= STRETCH => {
                     for range in gathered.validity.append_array(array, strip) {
                         gathered.values(&all[range]);
                     }
@@ -150,7 +152,7 @@ impl ChunkEncoder {
                     let code = self.interner.code(&mut dictionary, value(strip.first));
                     self.codes.extend(std::iter::repeat_n(code, strip.rows));
                 }
-            } else if strip.step == 1 {
+            } else if strip.step == 1 && strip.rows >= STRETCH {
                 for range in validity.append_array(array, strip) {
                     if let Some(singles) = singles(array, &range) {
                         self.singles(&mut dictionary, singles);
@@ -159,8 +161,12 @@ impl ChunkEncoder {
                     }
                 }
             } else {
-                strip.indices().for_each(|index| validity.append(array.is_valid(index), 1));
-                self.texts(&mut dictionary, strip.indices().filter(|&index| array.is_valid(index)).map(value));
+                let valid = strip.indices().filter(|&index| {
+                    let valid = array.is_valid(index);
+                    validity.append(valid, 1);
+                    valid
+                });
+                self.texts(&mut dictionary, valid.map(value));
             }
         }
         let least = dictionary.iter().min().map(|bytes| ByteArray::from(bytes.to_vec()));
@@ -275,31 +281,44 @@ impl<'e, P: Physical> Gathered<'e, P> {
 
     fn run(&mut self, value: P, rows: usize) {
         self.validity.append(true, rows);
-        if self.interned {
+        let mut left = rows;
+        while self.interned && left > 0 {
+            let rows = left.min(self.to_trial());
             let code = self.interner.code(&mut self.values, value);
             self.codes.extend(std::iter::repeat_n(code, rows));
-        } else {
-            self.values.extend(std::iter::repeat_n(value, rows));
+            left -= rows;
+            self.try_dictionary();
         }
+        self.values.extend(std::iter::repeat_n(value, left));
     }
 
     /// Values of rows that the validity knows already.
     fn values<N: Stored<Physical = P>>(&mut self, values: &[N]) {
-        for part in values.chunks(TRIAL) {
-            if self.interned && self.codes.len() >= TRIAL && self.values.len() > self.codes.len() / 10 * 9 {
-                self.interned = false;
-                self.values = self.codes.iter().map(|&code| self.values[code as usize]).collect();
-                self.values.reserve(values.len());
+        let mut left = values;
+        while self.interned && !left.is_empty() {
+            let (part, rest) = left.split_at(left.len().min(self.to_trial()));
+            self.codes.reserve(part.len());
+            for value in part {
+                let code = self.interner.code(&mut self.values, value.stored());
+                self.codes.push(code);
             }
-            if self.interned {
-                self.codes.reserve(part.len());
-                for value in part {
-                    let code = self.interner.code(&mut self.values, value.stored());
-                    self.codes.push(code);
-                }
-            } else {
-                self.values.extend(part.iter().map(|value| value.stored()));
-            }
+            left = rest;
+            self.try_dictionary();
+        }
+        self.values.extend(left.iter().map(|value| value.stored()));
+    }
+
+    /// Values until the dictionary is looked at again: it depends on the values alone, and not on the
+    /// strips that they came in.
+    fn to_trial(&self) -> usize {
+        TRIAL - self.codes.len() % TRIAL
+    }
+
+    fn try_dictionary(&mut self) {
+        let count = self.codes.len();
+        if count.is_multiple_of(TRIAL) && self.values.len() > count / 10 * 9 {
+            self.interned = false;
+            self.values = self.codes.iter().map(|&code| self.values[code as usize]).collect();
         }
     }
 }

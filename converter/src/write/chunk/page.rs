@@ -22,8 +22,8 @@ impl Pages {
     pub(super) fn dictionary(&mut self, snappy: &mut Snappy, body: &[u8], values: usize) -> Result<(), WriteError> {
         let head = |thrift: &mut Thrift| {
             thrift.begin(7);
-            thrift.i32(1, values);
-            thrift.enumeration(2, Encoding::PLAIN as i32);
+            thrift.i32(1, values as i32);
+            thrift.i32(2, Encoding::PLAIN as i32);
             thrift.end();
         };
         self.page(snappy, PageType::DICTIONARY_PAGE, body, head)?;
@@ -37,10 +37,10 @@ impl Pages {
     pub(super) fn data(&mut self, snappy: &mut Snappy, body: &[u8], rows: usize, encoding: Encoding) -> Result<(), WriteError> {
         let head = |thrift: &mut Thrift| {
             thrift.begin(5);
-            thrift.i32(1, rows);
-            thrift.enumeration(2, encoding as i32);
-            thrift.enumeration(3, Encoding::RLE as i32);
-            thrift.enumeration(4, Encoding::RLE as i32);
+            thrift.i32(1, rows as i32);
+            thrift.i32(2, encoding as i32);
+            thrift.i32(3, Encoding::RLE as i32);
+            thrift.i32(4, Encoding::RLE as i32);
             thrift.end();
         };
         self.page(snappy, PageType::DATA_PAGE, body, head)?;
@@ -50,11 +50,15 @@ impl Pages {
 
     fn page(&mut self, snappy: &mut Snappy, page: PageType, body: &[u8], head: impl Fn(&mut Thrift)) -> Result<(), WriteError> {
         let compressed = snappy.compress(body)?;
+        let size = |bytes: &[u8]| {
+            i32::try_from(bytes.len()).map_err(|_| WriteError::Encode(format!("a page of {} bytes; a value is too long", bytes.len())))
+        };
+        let (plain_size, compressed_size) = (size(body)?, size(compressed)?);
         let mut thrift = Thrift { out: &mut self.bytes, last: vec![0] };
         let before = thrift.out.len();
-        thrift.enumeration(1, page as i32);
-        thrift.i32(2, body.len());
-        thrift.i32(3, compressed.len());
+        thrift.i32(1, page as i32);
+        thrift.i32(2, plain_size);
+        thrift.i32(3, compressed_size);
         head(&mut thrift);
         thrift.out.push(0);
         self.uncompressed += self.bytes.len() - before + body.len();
@@ -109,11 +113,7 @@ impl Thrift<'_> {
         }
     }
 
-    fn i32(&mut self, id: u8, value: usize) {
-        self.enumeration(id, value as i32);
-    }
-
-    fn enumeration(&mut self, id: u8, value: i32) {
+    fn i32(&mut self, id: u8, value: i32) {
         self.field(id, 5);
         let mut zigzag = (value << 1 ^ value >> 31).cast_unsigned();
         while zigzag >= 0x80 {
