@@ -1,5 +1,6 @@
 """The inputs of large.py: each is made once, in a folder outside the checkout, and used again."""
 import json
+import multiprocessing
 import os
 import shutil
 import sys
@@ -18,12 +19,17 @@ def example(name):
 
 
 def once(folder, make):
-    """Calls `make(folder)` if what it makes is not there, whole."""
+    """Calls `make(folder)` if what it makes is not there, whole: in a process of its own, since the memory of this one
+    would count as that of the programs it starts."""
     if not os.path.exists(folder + ".complete"):
         shutil.rmtree(folder, ignore_errors=True)
         os.makedirs(folder)
         print("making", folder, file=sys.stderr)
-        make(folder)
+        maker = multiprocessing.Process(target=make, args=(folder,))
+        maker.start()
+        maker.join()
+        if maker.exitcode != 0:
+            sys.exit(f"{folder} could not be made")
         open(folder + ".complete", "w").close()
     return folder
 

@@ -4,7 +4,7 @@ mod laptop;
 mod same;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result, ensure};
 use arrow_array::{ArrayRef, RecordBatch};
@@ -15,6 +15,9 @@ use parquet::arrow::ArrowWriter;
 use serde_json::json;
 use tests::fixtures::draft::write_all;
 use tests::fixtures::{Cells, Container, Draft, random_file};
+
+/// netCDF's C library is used by one test at a time: HDF5 may give up when two threads are in it.
+static C_LIBRARY: Mutex<()> = Mutex::new(());
 
 /// `COD_SEEDS=1000-2000` asks for others.
 fn seeds() -> Result<std::ops::Range<u64>> {
@@ -48,6 +51,7 @@ fn of_calendar(calendar: &str, units: &str, values: Cells) -> Draft {
 /// What no timestamp can hold is refused by name; Julian dates are those of cftime.
 #[test]
 fn calendars_are_exact_or_refused() -> Result<()> {
+    let _alone = C_LIBRARY.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("file.nc");
     let mut lines = Vec::new();
@@ -82,6 +86,7 @@ fn calendars_are_exact_or_refused() -> Result<()> {
 /// One test: HDF5 keeps its complaints to itself only on the thread that started it.
 #[test]
 fn random_files_are_read_and_decoded_like_the_others_do() -> Result<()> {
+    let _alone = C_LIBRARY.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = tempfile::tempdir()?;
     let files = written(folder.path())?;
     let mut wrong = Vec::new();
