@@ -288,6 +288,7 @@ impl<'a> Fold<'a> {
             content_hash: self.context.document.hashes.content.clone(),
             converter: CONVERTER_VERSION.to_owned(),
             rebuild: self.context.document.rebuild.clone(),
+            memory: reason.is_some_and(Reason::wants_memory).then_some(self.context.limits.memory_bytes),
             run: self.plan.run.clone(),
         }
     }

@@ -134,6 +134,7 @@ mod tests {
 
     fn record(key: &str) -> LedgerRecord {
         let last = Last {
+            memory: None,
             etag: "e".into(),
             outcome: Outcome::Processed,
             reason: None,

@@ -12,6 +12,8 @@ pub struct Terms {
     pub converter: String,
     pub rebuild: Option<String>,
     pub retries: u32,
+    /// The memory budget of this run.
+    pub memory: u64,
     pub min_age_seconds: u64,
     /// The config says how CSV files are read.
     pub csv: bool,
@@ -105,12 +107,13 @@ fn judge_failed(record: &LedgerRecord, terms: &Terms) -> Verdict {
     let rebuilt = terms.rebuild.is_none() || last.rebuild == terms.rebuild;
     let same_terms = rebuilt && last.content_hash == terms.content_hash && last.converter == terms.converter;
     let reason = last.reason.unwrap_or(Reason::UnreadableFile);
+    let more_memory = reason.wants_memory() && last.memory.is_none_or(|memory| memory < terms.memory);
     let uncounted = matches!(reason, Reason::NotReached | Reason::BasenameCollision);
     let held = match reason.class() {
         Class::Structural | Class::Terminal => true,
         Class::Transient => !uncounted && last.attempts > terms.retries,
     };
-    if same_terms && held {
+    if same_terms && held && !more_memory {
         Verdict::Held { reason, message: last.message.clone().unwrap_or_default() }
     } else {
         Verdict::Convert(Why::Retried)
@@ -129,6 +132,7 @@ mod tests {
             converter: "1".into(),
             rebuild: None,
             retries: 2,
+            memory: 1_000,
             min_age_seconds: 0,
             csv: false,
             now: "2026-01-01T00:00:00Z".parse().unwrap(),
@@ -164,6 +168,7 @@ mod tests {
                 content_hash: "c1".into(),
                 converter: "1".into(),
                 rebuild: None,
+                memory: Some(1_000),
                 run: "r".into(),
             },
             withdrawn: false,
@@ -214,6 +219,19 @@ mod tests {
             ("store trouble too often", Some(record(None, "e", Some((Reason::StoreError, 3)))), terms(), held(Reason::StoreError)),
             ("never reached", Some(record(None, "e", Some((Reason::NotReached, 9)))), terms(), Verdict::Convert(Why::Retried)),
             ("collision", Some(record(None, "e", Some((Reason::BasenameCollision, 9)))), terms(), Verdict::Convert(Why::Retried)),
+            ("too large", Some(record(None, "e", Some((Reason::ChunkTooLarge, 1)))), terms(), held(Reason::ChunkTooLarge)),
+            (
+                "too large, more memory",
+                Some(record(None, "e", Some((Reason::MemoryBudgetExceeded, 1)))),
+                Terms { memory: 2_000, ..terms() },
+                Verdict::Convert(Why::Retried),
+            ),
+            (
+                "broken, more memory",
+                Some(record(None, "e", Some((Reason::NotNetcdf, 1)))),
+                Terms { memory: 2_000, ..terms() },
+                held(Reason::NotNetcdf),
+            ),
             ("quarantined", Some(record(None, "e", Some((Reason::Quarantined, 1)))), terms(), held(Reason::Quarantined)),
         ];
         for (name, record, terms, expected) in cases {

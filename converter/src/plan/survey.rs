@@ -44,6 +44,7 @@ impl Survey {
                 converter: CONVERTER_VERSION.to_owned(),
                 rebuild: document.rebuild.clone(),
                 retries: document.retries,
+                memory: context.limits.memory_bytes,
                 csv: document.config.get("csv_config").is_some_and(serde_json::Value::is_object),
                 min_age_seconds: document.source.min_age_seconds,
                 now: context.now,

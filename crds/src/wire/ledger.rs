@@ -56,5 +56,8 @@ pub struct Last {
     pub converter: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rebuild: Option<String>,
+    /// The memory budget that was too small for the file; with a larger one it is tried again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<u64>,
     pub run: String,
 }

@@ -136,6 +136,14 @@ reasons! {
     QuotaExceeded: Transient,
 }
 
+impl Reason {
+    /// More memory would mend it.
+    #[must_use]
+    pub const fn wants_memory(self) -> bool {
+        matches!(self, Self::ChunkTooLarge | Self::MemoryBudgetExceeded)
+    }
+}
+
 impl std::fmt::Display for Reason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.as_str())
