@@ -228,3 +228,28 @@ fn the_dtype_attribute_makes_bools() {
     let file = one(Values::I8(vec![0, 1, 2])).with("dtype", text("bool"));
     assert_eq!(natural(&file).as_boolean().iter().collect::<Vec<_>>(), [Some(false), Some(true), Some(true)]);
 }
+
+/// A classic file of one variable on two dimensions (NetCDF Classic Format).
+fn classic(names: [&str; 2]) -> Vec<u8> {
+    let mut file = b"CDF\x01".to_vec();
+    let name = |name: &str| [&1u32.to_be_bytes()[..], name.as_bytes(), &[0; 3]].concat();
+    let words = |words: &[u32]| words.iter().flat_map(|word| word.to_be_bytes()).collect::<Vec<u8>>();
+    file.extend(words(&[0, 10, 2]));
+    file.extend([name(names[0]), words(&[10]), name(names[1]), words(&[3])].concat());
+    file.extend(words(&[0, 0, 11, 1]));
+    file.extend([name("v"), words(&[2, 0, 1, 0, 0, 4, 120])].concat());
+    let begin = file.len() as u32 + 4;
+    file.extend(words(&[begin]));
+    file.extend((0..30).flat_map(u32::to_be_bytes));
+    file.extend([0; 512]); // bytes that are not the variable's
+    file
+}
+
+#[test]
+fn a_dimension_with_two_lengths_is_refused() {
+    let reader = converter::read::open(bytes::Bytes::from(classic(["x", "y"]))).unwrap();
+    assert_eq!(reader.read(0).unwrap(), Values::I32((0..30).collect()));
+    let error = converter::read::open(bytes::Bytes::from(classic(["x", "x"]))).err().unwrap().to_string();
+    assert!(error.contains("\"x\"") || error.contains("'x'"), "{error}");
+    assert!(error.contains("two lengths"), "{error}");
+}

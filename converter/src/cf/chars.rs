@@ -12,9 +12,9 @@ use super::numeric::nulls_where;
 use crate::read::Variable;
 
 /// Joins `length` bytes to one value. Trailing NULs vanish; spaces and inner NULs stay.
-pub(super) fn join(variable: &Variable, bytes: &[u8], length: usize) -> Result<ArrayRef, CfError> {
+pub(super) fn join(variable: &Variable, bytes: Vec<u8>, length: usize) -> Result<ArrayRef, CfError> {
     let fill = Fill::of(variable, false);
-    if length == 1 && variable.text("_Encoding").is_none() && memchr::memchr(0, bytes).is_none() {
+    if length == 1 && variable.text("_Encoding").is_none() && memchr::memchr(0, &bytes).is_none() {
         return Ok(single(bytes, &fill));
     }
     let values: Vec<&[u8]> = if length == 0 { Vec::new() } else { bytes.chunks_exact(length).map(trim_nuls).collect() };
@@ -38,11 +38,11 @@ pub(super) fn join(variable: &Variable, bytes: &[u8], length: usize) -> Result<A
 }
 
 /// Single characters, as flags are: the bytes are the values.
-fn single(bytes: &[u8], fill: &Fill) -> ArrayRef {
+fn single(bytes: Vec<u8>, fill: &Fill) -> ArrayRef {
     let fills: Vec<u8> = fill.bytes.iter().filter_map(|f| if let [byte] = f[..] { Some(byte) } else { None }).collect();
-    let nulls = nulls_where(bytes, |byte| fills.contains(&byte));
+    let nulls = nulls_where(&bytes, |byte| fills.contains(&byte));
     let offsets = OffsetBuffer::from_repeated_length(1, bytes.len());
-    Arc::new(BinaryArray::new(offsets, Buffer::from_vec(bytes.to_vec()), nulls))
+    Arc::new(BinaryArray::new(offsets, Buffer::from_vec(bytes), nulls))
 }
 
 /// Variable-length strings.

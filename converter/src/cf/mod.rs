@@ -80,7 +80,7 @@ pub fn joined_dimension<'a>(reader: &'a dyn Reader, variable: &Variable) -> Opti
 /// Decodes the raw values of a variable; `joined` is the length of the dimension joined into text.
 pub fn decode(variable: &Variable, raw: Values, joined: Option<usize>, rules: Rules) -> Result<Decoded, CfError> {
     let decoded = match raw {
-        Values::Char(bytes) => Decoded::from(chars::join(variable, &bytes, joined.unwrap_or(1))?),
+        Values::Char(bytes) => Decoded::from(chars::join(variable, bytes, joined.unwrap_or(1))?),
         Values::Text(texts) => Decoded::from(chars::text(variable, &texts)),
         numbers => decode_numbers(variable, numbers, rules)?,
     };

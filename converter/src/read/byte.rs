@@ -1,5 +1,4 @@
-//! Values from bytes: numbers of classic files, whose bytes lie together most significant first; and
-//! characters, since the dependency reads parts of numeric variables only, and hands out text decoded.
+//! Characters as bytes: the dependency reads parts of numeric variables, and hands out text decoded.
 
 use hdf5_reader::H5Type;
 use hdf5_reader::messages::datatype::Datatype;
@@ -35,27 +34,5 @@ impl H5Type for Byte {
 
     fn element_size(_: &Datatype) -> usize {
         1
-    }
-}
-
-/// A number of a classic file.
-pub(super) trait BigEndian: Sized {
-    fn all(bytes: &[u8]) -> Vec<Self>;
-}
-
-macro_rules! big_endian {
-    ($($type:ty),*) => {$(
-        impl BigEndian for $type {
-            fn all(bytes: &[u8]) -> Vec<Self> {
-                bytes.as_chunks().0.iter().map(|&bytes| Self::from_be_bytes(bytes)).collect()
-            }
-        }
-    )*};
-}
-big_endian!(i8, i16, i32, i64, u8, u16, u32, u64, f32, f64);
-
-impl BigEndian for Byte {
-    fn all(bytes: &[u8]) -> Vec<Self> {
-        bytes.iter().map(|&byte| Self(byte)).collect()
     }
 }

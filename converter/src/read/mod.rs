@@ -2,6 +2,7 @@
 //! attributes and their raw values. Nothing is decoded here.
 
 mod byte;
+mod classic;
 pub mod csv;
 mod error;
 mod input;

@@ -10,7 +10,8 @@ use netcdf_reader::{
     NcVariable, RangeRequestStorage,
 };
 
-use super::byte::{BigEndian, Byte};
+use super::byte::Byte;
+use super::classic::{self, BigEndian};
 use super::guarded;
 use super::superblock::declared_end;
 use super::{Attribute, Dimension, Input, Kind, ReadError, Reader, Values, Variable};
@@ -108,21 +109,12 @@ impl NetcdfReader {
     fn together(&self, index: usize, selection: &[Range<usize>], width: usize) -> Result<Option<Bytes>, Error> {
         let Some(offset) = self.offsets[index] else { return Ok(None) };
         let lengths = self.variables[index].dimensions.iter().map(|&d| self.dimensions[d].length);
-        let (mut first, mut count, mut cut) = (0usize, 1usize, false);
-        for (range, length) in selection.iter().zip(lengths) {
-            // Below a dimension of which more than one position is taken all must be whole.
-            if cut && range.len() != length {
-                return Ok(None);
-            }
-            first = first * length + range.start;
-            count *= range.len();
-            cut |= range.len() > 1;
-        }
+        let Some((first, count)) = classic::together(selection, lengths) else { return Ok(None) };
         let bytes = self.input.read_at(offset + (first * width) as u64, count * width)?;
         if bytes.len() == count * width { Ok(Some(bytes)) } else { Ok(None) }
     }
 
-    fn numbers<T: NcReadable + BigEndian + Default>(&self, index: usize, selection: &[Range<usize>]) -> Result<Vec<T>, Error> {
+    fn numbers<T: NcReadable + BigEndian>(&self, index: usize, selection: &[Range<usize>]) -> Result<Vec<T>, Error> {
         let variable = &self.variables[index];
         let length = selection.iter().map(Range::len).product();
         // Memory that is not there must be an error, not an abort.

@@ -8,7 +8,7 @@ use arrow_array::{ArrayRef, UInt64Array};
 use arrow_schema::DataType;
 use arrow_select::take::take;
 
-use super::shape::Broadcast;
+use super::broadcast::Broadcast;
 use crate::write::{Cells, Strip, WriteError};
 
 /// Values and how they lie in the rows.

@@ -11,10 +11,10 @@ use crds::config::{Partition, VariableSchema};
 use crds::wire::Compat;
 
 use super::FileError;
+use super::broadcast::Broadcast;
 use super::cast::{self, CastError};
 use super::column::{Column, Placed};
 use super::rows::Rows;
-use super::shape::Broadcast;
 use super::source::Sources;
 
 /// What is known of a file only after all its slabs were seen (Incumbent).

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::shape::Broadcast;
+use super::broadcast::Broadcast;
 
 /// The code of a row that is left out.
 pub(super) const LEFT_OUT: u32 = u32::MAX;
@@ -86,8 +86,7 @@ fn step(levels: &[&Codes]) -> usize {
     common.max(1)
 }
 
-/// Rows that follow each other and have the same codes, longest first possible: `each` gets the codes
-/// of all levels, and the rows.
+/// Runs of rows with the same codes at all levels, in row order: `each` gets the codes, and the rows.
 fn for_each_run(ranges: &[Range<usize>], levels: &[&Codes], mut each: impl FnMut(&[u32], Range<usize>)) {
     let step = step(levels);
     let mut codes: Vec<u32> = levels.iter().map(|level| level.codes.first().copied().unwrap_or(LEFT_OUT)).collect();
@@ -176,6 +175,7 @@ pub(super) fn groups(survivors: &[Range<usize>], levels: &[&Codes]) -> Vec<Group
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::table::shape::{Axis, Shape};
 
     fn line(codes: Vec<u32>) -> Codes {
         let map = Broadcast::identity(codes.len());
@@ -198,6 +198,35 @@ mod tests {
         assert_eq!(groups[0], Group { codes: vec![5, 3], ranges: vec![0..2, 3..4] });
         assert_eq!(groups[1], Group { codes: vec![7, 3], ranges: vec![2..3, 4..6] });
         assert_eq!(groups.iter().flat_map(|g| &g.ranges).map(Range::len).sum::<usize>(), 6);
+    }
+
+    /// Levels that repeat their codes over other rows, in ranges that begin anywhere.
+    #[test]
+    fn rows_fall_into_groups_whatever_they_have_in_common() {
+        let shape = Shape::new(vec![Axis::new(0, 6), Axis::new(1, 4), Axis::new(2, 700)]).unwrap();
+        let slab = shape.slabs(usize::MAX, |_| 1).next().unwrap();
+        let level = |own: &[usize], distinct: u32| {
+            let map = slab.place(own).unwrap().map;
+            let length: usize = own.iter().map(|&d| shape.axes[d].length).product();
+            Codes { codes: (0..length as u32).map(|i| i * 7 % distinct).collect(), map }
+        };
+        for own in [[&[0][..], &[0, 1]], [&[0], &[]], [&[1], &[0]], [&[2], &[0]], [&[0, 1], &[2, 0]], [&[], &[]]] {
+            let levels = [level(own[0], 3), level(own[1], 5)];
+            let levels: Vec<&Codes> = levels.iter().collect();
+            for ranges in [vec![0..9, 9..shape.rows], vec![1..2, 699..5_000, 5_003..16_799]] {
+                let mut expected: Vec<(Vec<u32>, Vec<usize>)> = Vec::new();
+                for row in ranges.iter().cloned().flatten() {
+                    let codes: Vec<u32> = levels.iter().map(|level| level.codes[level.map.index(row)]).collect();
+                    match expected.iter_mut().find(|(known, _)| *known == codes) {
+                        Some((_, rows)) => rows.push(row),
+                        None => expected.push((codes, vec![row])),
+                    }
+                }
+                let groups = super::groups(&ranges, &levels);
+                let got: Vec<_> = groups.into_iter().map(|g| (g.codes, g.ranges.into_iter().flatten().collect::<Vec<_>>())).collect();
+                assert!(got == expected, "{own:?} {ranges:?}");
+            }
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! From an open file to Parquet objects: which rows there are, which columns, which partitions.
 
 mod added;
+mod broadcast;
 mod cast;
 mod column;
 mod columns;

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, new_null_array};
 use arrow_select::concat::concat;
 
+use super::broadcast::Broadcast;
 use super::column::Placed;
 use super::layout::{Index, Layout};
 use super::notes::Notes;
-use super::shape::{Broadcast, Slab};
+use super::shape::Slab;
 use super::{Conversion, FileError, handler};
 use crate::cf::{self, CfError, Rules};
 use crate::read::{ReadError, Reader, Variable};

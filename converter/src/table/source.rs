@@ -7,11 +7,11 @@ use arrow_array::{ArrayRef, StringArray};
 use crds::config::{AddedVariable, DatasetConfig, Function, Source};
 use serde_json::Value;
 
+use super::broadcast::Broadcast;
 use super::column::Placed;
 use super::function::{Computed, FileFacts, Made};
 use super::notes::Notes;
 use super::rows::Rows;
-use super::shape::Broadcast;
 use super::{Conversion, FileError, added};
 use crate::read::Values;
 use crate::source::FileName;

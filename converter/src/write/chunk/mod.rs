@@ -5,6 +5,7 @@
 //! smaller, else plain values. Statistics are those of the `parquet` crate (a test holds them equal).
 
 mod cells;
+mod gathered;
 mod hybrid;
 mod intern;
 mod page;
@@ -29,6 +30,7 @@ use parquet::file::statistics::{Statistics, ValueStatistics};
 use parquet::schema::types::ColumnDescPtr;
 
 use super::WriteError;
+use gathered::Gathered;
 use intern::Interner;
 use page::{Pages, Snappy};
 use physical::{Physical, Stored, extremes, put_all};
@@ -40,8 +42,6 @@ pub use cells::{Cells, Strip};
 const PAGE_BYTES: usize = 1 << 20;
 /// Rows from which on a strip is worth being looked at as a whole.
 const STRETCH: usize = 32;
-/// Values that are looked at before a dictionary is given up for having too many entries.
-const TRIAL: usize = 4_096;
 
 /// A chunk ready to be put into a file.
 pub(super) struct Chunk {
@@ -90,7 +90,7 @@ impl ChunkEncoder {
         T: ArrowPrimitiveType,
         T::Native: Stored,
     {
-        let mut gathered = Gathered::new(self, values.rows);
+        let mut gathered = Gathered::new(&mut self.interner, &mut self.codes, values.rows);
         for (array, strip) in values.strips() {
             let Some(array) = array else {
                 gathered.validity.append(false, strip.rows);
@@ -177,25 +177,19 @@ impl ChunkEncoder {
         );
         let once: usize = dictionary.iter().map(|bytes| bytes.len() + 4).sum();
         let all: usize = self.codes.iter().map(|&code| dictionary[code as usize].len() + 4).sum();
-        let put = |out: &mut Vec<u8>, bytes: &[u8]| {
-            out.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
-            out.extend_from_slice(bytes);
-        };
         let packed = packed_bytes(self.codes.len(), dictionary.len());
         let mut write = Chunker { encoder: self, pages: Pages::default(), validity: &validity };
         if once <= PAGE_BYTES && once + packed < all {
-            write.dictionary(dictionary.len(), |out| dictionary.iter().for_each(|bytes| put(out, bytes)))?;
+            write.dictionary(dictionary.len(), |out| dictionary.iter().for_each(|text| put_text(out, text)))?;
         } else {
             let codes = std::mem::take(&mut write.encoder.codes);
-            write.plain_pages(codes.iter().map(|&code| dictionary[code as usize]), |bytes| bytes.len() + 4, put)?;
+            write.plain_texts(codes.iter().map(|&code| dictionary[code as usize]))?;
             write.encoder.codes = codes;
         }
         let pages = write.pages;
         close(column, pages, validity.rows, statistics)
     }
-}
 
-impl ChunkEncoder {
     fn texts<'v>(&mut self, dictionary: &mut Vec<&'v [u8]>, values: impl Iterator<Item = &'v [u8]>) {
         let mut last: Option<u32> = None;
         for value in values {
@@ -262,67 +256,6 @@ impl<'a> Sequence<'a> {
     }
 }
 
-/// Numbers of a chunk: each distinct one once while that promises to pay, else all.
-struct Gathered<'e, P> {
-    interner: &'e mut Interner,
-    codes: &'e mut Vec<u32>,
-    /// Distinct values, or all in their order.
-    values: Vec<P>,
-    interned: bool,
-    validity: Validity,
-}
-
-impl<'e, P: Physical> Gathered<'e, P> {
-    fn new(encoder: &'e mut ChunkEncoder, rows: usize) -> Self {
-        encoder.interner.begin(rows);
-        encoder.codes.clear();
-        Self { interner: &mut encoder.interner, codes: &mut encoder.codes, values: Vec::new(), interned: true, validity: Validity::new() }
-    }
-
-    fn run(&mut self, value: P, rows: usize) {
-        self.validity.append(true, rows);
-        let mut left = rows;
-        while self.interned && left > 0 {
-            let rows = left.min(self.to_trial());
-            let code = self.interner.code(&mut self.values, value);
-            self.codes.extend(std::iter::repeat_n(code, rows));
-            left -= rows;
-            self.try_dictionary();
-        }
-        self.values.extend(std::iter::repeat_n(value, left));
-    }
-
-    /// Values of rows that the validity knows already.
-    fn values<N: Stored<Physical = P>>(&mut self, values: &[N]) {
-        let mut left = values;
-        while self.interned && !left.is_empty() {
-            let (part, rest) = left.split_at(left.len().min(self.to_trial()));
-            self.codes.reserve(part.len());
-            for value in part {
-                let code = self.interner.code(&mut self.values, value.stored());
-                self.codes.push(code);
-            }
-            left = rest;
-            self.try_dictionary();
-        }
-        self.values.extend(left.iter().map(|value| value.stored()));
-    }
-
-    /// Values until the dictionary is looked at again: it depends on the values alone, and not on the
-    /// strips that they came in.
-    fn to_trial(&self) -> usize {
-        TRIAL - self.codes.len() % TRIAL
-    }
-
-    fn try_dictionary(&mut self) {
-        let count = self.codes.len();
-        if count.is_multiple_of(TRIAL) && self.values.len() > count / 10 * 9 {
-            self.interned = false;
-            self.values = self.codes.iter().map(|&code| self.values[code as usize]).collect();
-        }
-    }
-}
-
 /// Writes the pages of one chunk.
 struct Chunker<'e> {
     encoder: &'e mut ChunkEncoder,
@@ -353,39 +286,35 @@ impl Chunker<'_> {
     }
 
     /// Values of any length, in as many pages as they need.
-    fn plain_pages<'v>(
-        &mut self,
-        values: impl Iterator<Item = &'v [u8]>,
-        size: impl Fn(&[u8]) -> usize,
-        put: impl Fn(&mut Vec<u8>, &[u8]),
-    ) -> Result<(), WriteError> {
+    fn plain_texts<'v>(&mut self, mut values: impl Iterator<Item = &'v [u8]>) -> Result<(), WriteError> {
         let ChunkEncoder { body, snappy, .. } = &mut *self.encoder;
         let (bits, rows) = (self.validity.finished(), self.validity.rows);
         let valid = |row: usize| bits.as_ref().is_none_or(|bits| bits.value(row));
-        let mut values = values.peekable();
         let mut start = 0;
         while start < rows {
-            let (mut end, mut bytes) = (start, 0);
-            let mut page = Vec::new();
-            while end < rows && bytes < PAGE_BYTES {
+            let (mut end, mut page) = (start, Vec::new());
+            while end < rows && page.len() < PAGE_BYTES {
                 if valid(end)
                     && let Some(value) = values.next()
                 {
-                    bytes += size(value);
-                    page.push(value);
+                    put_text(&mut page, value);
                 }
                 end += 1;
             }
             body.clear();
             levels(body, bits.as_ref().map(|bits| bits.slice(start, end - start)).as_ref(), end - start);
-            for value in page {
-                put(body, value);
-            }
+            body.append(&mut page);
             self.pages.data(snappy, body, end - start, Encoding::PLAIN)?;
             start = end;
         }
         Ok(())
     }
+}
+
+/// A text as it lies in a page: its length, its bytes.
+fn put_text(out: &mut Vec<u8>, text: &[u8]) {
+    out.extend_from_slice(&(text.len() as u32).to_le_bytes());
+    out.extend_from_slice(text);
 }
 
 fn close(column: &ColumnDescPtr, pages: Pages, rows: usize, statistics: Statistics) -> Result<Chunk, WriteError> {

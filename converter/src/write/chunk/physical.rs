@@ -30,14 +30,14 @@ stored!(i8 => i32, i16 => i32, i32 => i32, u8 => i32, u16 => i32, u32 => i32, i6
 
 /// A number as it lies in a file.
 pub(super) trait Physical: Key {
-    fn put(self, out: &mut [u8]);
     /// An integer that is ordered as the numbers are: their total order, that of floats by IEEE 754.
     type Order: Copy + Ord;
 
+    fn put(self, out: &mut [u8]);
     fn nan(self) -> bool;
     fn order(self, unsigned: bool) -> Self::Order;
     fn of_order(order: Self::Order, unsigned: bool) -> Self;
-    /// `codes`: how often each of the values stands in the chunk, if not once.
+    /// `codes`: where each of the values stands in the chunk, if they do not stand there one after another.
     fn statistics(range: Option<Extremes<Self>>, nulls: u64, values: &[Self], codes: Option<&Vec<u32>>) -> Statistics;
 }
 
