@@ -124,3 +124,30 @@ fn real_files_come_out_the_same_in_parts() {
         }
     }
 }
+
+/// A table whose batches are read on one thread and converted on another.
+#[test]
+fn tables_come_out_the_same_on_one_thread_and_on_more() {
+    let config = config(&CONFIG.replacen(
+        "\"metadata_uuid\": null,",
+        r#""metadata_uuid": null, "csv_config": {"pandas_read_csv_config": {"parse_dates": ["TIME"]}},"#,
+        1,
+    ));
+    let conversion = convert_support::conversion(&config, Compat::Fixed);
+    let line = |i: usize| format!("2019-0{}-01 00:00:{:02},{}.5,150,{}.25,f{}\n", 4 + i % 3, i % 60, -(30 + (i % 12) as i32), i, i % 5);
+    let lines: String = (0..30_000).map(line).collect();
+    let table = |lines: &str| format!("TIME,LATITUDE,LONGITUDE,TEMP,FLAG\n{lines}").into_bytes();
+    let convert = |bytes: &[u8], allowance| convert_with(&conversion, "x.csv", bytes.to_vec(), allowance);
+    let whole = sorted(convert(&table(&lines), Allowance::UNBOUNDED).unwrap());
+    assert!(whole.0.rows == 30_000 && whole.1.len() > 3);
+    for allowance in [allowed(2 << 20, 1), allowed(2 << 20, 2), allowed(8 << 20, 3)] {
+        let parts = sorted(convert(&table(&lines), allowance).unwrap());
+        assert!(whole == parts, "{allowance:?}");
+    }
+    // What goes wrong in the reader, and what goes wrong behind it, is told the same.
+    for (wrong, says) in [("2019-04-01,-30,150,warm,f0\n", "TEMP"), ("no time,-30,150,1.5,f0\n", "\"no time\" (number 30000)")] {
+        let errors = [1, 2].map(|threads| convert(&table(&format!("{lines}{wrong}{lines}")), allowed(2 << 20, threads)).unwrap_err());
+        assert_eq!(errors[0].to_string(), errors[1].to_string());
+        assert!(errors[0].to_string().contains(says), "{}", errors[0]);
+    }
+}

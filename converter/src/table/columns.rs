@@ -82,8 +82,7 @@ fn cast_entry(
         match cast_column(&placed, to, used) {
             Ok(array) => array,
             Err(error) => {
-                let first = if placed.map.is_identity() { sources.rows.first() } else { 0 };
-                let detail = error.text(first);
+                let detail = error.text(sources.rows.first_of(&placed));
                 if sources.conversion.compat == Compat::Fixed {
                     return Err(FileError::CastFailed { column: entry.name.clone(), to: to.to_string(), detail });
                 }

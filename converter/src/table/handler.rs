@@ -171,11 +171,8 @@ pub(super) fn mended(config: &DatasetConfig, compat: Compat, variable: &Variable
 }
 
 fn to_text(array: &ArrayRef, column: &str) -> Result<StringArray, FileError> {
-    let failed = |error: cast::CastError| FileError::CastFailed {
-        column: column.to_owned(),
-        to: DataType::Utf8.to_string(),
-        detail: error.to_string(),
-    };
+    let failed =
+        |error: cast::CastError| FileError::CastFailed { column: column.to_owned(), to: DataType::Utf8.to_string(), detail: error.text(0) };
     Ok(cast::cast(array, &DataType::Utf8).map_err(failed)?.as_string::<i32>().clone())
 }
 

@@ -6,7 +6,7 @@ use crds::config::{DatasetConfig, Partition, VariableSchema};
 
 use super::column::{Column, Placed};
 use super::level::{Codes, Distinct};
-use super::rows::SourceError;
+use super::rows::{Rows, SourceError};
 use super::source::Sources;
 use super::time::{self, TimeRule};
 use super::{Conversion, FileError, cast, partition, tile};
@@ -125,8 +125,8 @@ fn fixed_times(sources: &mut Sources, time_varname: &str) -> Result<Placed, File
         let units = sources.rows.units(time_varname).map(|u| format!("units {u:?}, which make no time"));
         let placed = sources.rows.values(time_varname, sources.notes).map_err(SourceError::of_time)?;
         return match placed {
-            Some(placed) if is_time(&placed.array) => wall_times(placed, time_varname),
-            Some(placed) if placed.array.data_type() == &DataType::Utf8 => as_times(placed, time_varname),
+            Some(placed) if is_time(&placed.array) => wall_times(&sources.rows, placed, time_varname),
+            Some(placed) if placed.array.data_type() == &DataType::Utf8 => as_times(&sources.rows, placed, time_varname),
             _ => Err(FileError::BadTime(format!(
                 "variable {time_varname:?} has {}",
                 units.unwrap_or_else(|| "no units, which make no time".to_owned())
@@ -137,10 +137,10 @@ fn fixed_times(sources: &mut Sources, time_varname: &str) -> Result<Placed, File
         && let Some(placed) = sources.rows.index(0, sources.notes).map_err(SourceError::of_time)?
         && is_time(&placed.array)
     {
-        return wall_times(placed, time_varname);
+        return wall_times(&sources.rows, placed, time_varname);
     }
     match sources.column(time_varname)? {
-        Some(placed) if is_time(&placed.array) => wall_times(placed, time_varname),
+        Some(placed) if is_time(&placed.array) => wall_times(&sources.rows, placed, time_varname),
         _ => Err(FileError::BadTime(format!("there is no variable {time_varname:?}"))),
     }
 }
@@ -155,7 +155,7 @@ fn incumbent_times(sources: &mut Sources, time_varname: &str) -> Result<Placed, 
     if let Some(position) = index
         && let Some(placed) = sources.rows.index(position, sources.notes).map_err(SourceError::of_time)?
     {
-        return as_times(placed, time_varname);
+        return as_times(&sources.rows, placed, time_varname);
     }
     let column = if sources.rows.has(time_varname) {
         sources.rows.values(time_varname, sources.notes).map_err(SourceError::of_time)?
@@ -171,25 +171,25 @@ fn incumbent_times(sources: &mut Sources, time_varname: &str) -> Result<Placed, 
         && let Some(placed) = sources.rows.index(0, sources.notes).map_err(SourceError::of_time)?
         && matches!(placed.array.data_type(), DataType::Timestamp(_, _))
     {
-        return wall_times(placed, time_varname);
+        return wall_times(&sources.rows, placed, time_varname);
     }
     let Some(placed) = column else { return Err(FileError::BadTime(format!("there is no variable {time_varname:?}"))) };
     if placed.array.null_count() > 0 {
         return Err(FileError::BadTime(format!("variable {time_varname:?} has missing values and is no time")));
     }
-    as_times(placed, time_varname)
+    as_times(&sources.rows, placed, time_varname)
 }
 
-fn as_times(placed: Placed, name: &str) -> Result<Placed, FileError> {
+fn as_times(rows: &Rows, placed: Placed, name: &str) -> Result<Placed, FileError> {
     if is_time(&placed.array) {
-        wall_times(placed, name)
+        wall_times(rows, placed, name)
     } else {
-        Ok(Placed { array: time::as_times(&placed.array, name)?, map: placed.map })
+        Ok(Placed { array: time::as_times(&placed.array, name, rows.first_of(&placed))?, map: placed.map })
     }
 }
 
-fn wall_times(placed: Placed, name: &str) -> Result<Placed, FileError> {
-    Ok(Placed { array: time::wall_times(&placed.array, name)?, map: placed.map })
+fn wall_times(rows: &Rows, placed: Placed, name: &str) -> Result<Placed, FileError> {
+    Ok(Placed { array: time::wall_times(&placed.array, name, rows.first_of(&placed))?, map: placed.map })
 }
 
 /// Latitude and longitude cells, if the config has tiles.
@@ -209,7 +209,7 @@ pub(super) fn position_levels(sources: &mut Sources) -> Result<Option<(Level, Le
                 sources.replace(name, ArrayRef::clone(&placed.array));
             }
         }
-        let cells = tile::cells(&placed.array, name, valid, *resolution)?;
+        let cells = tile::cells(&placed.array, name, sources.rows.first_of(&placed), valid, *resolution)?;
         Ok::<_, FileError>(Level { codes: Codes { codes: cells.codes, map: placed.map }, values: Values::Cells(cells.cells) })
     };
     let latitude = level(lat_varname, 90.0, false)?;

@@ -88,6 +88,6 @@ pub(super) fn integers(reader: &dyn Reader, index: usize) -> Result<Vec<Option<i
     let rules = cf::Rules { compat: Compat::Fixed, durations: false };
     let decoded = cf::decode(variable, reader.read(index)?, None, rules)?;
     let whole = cast::cast(&decoded.array, &DataType::Int64);
-    let whole = whole.map_err(|error| cf::CfError::Ragged { variable: variable.name.clone(), detail: error.to_string() })?;
+    let whole = whole.map_err(|error| cf::CfError::Ragged { variable: variable.name.clone(), detail: error.text(0) })?;
     Ok(whole.as_primitive::<Int64Type>().iter().collect())
 }

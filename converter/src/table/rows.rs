@@ -65,6 +65,11 @@ impl Rows<'_> {
         }
     }
 
+    /// The position in its column of a placed array's first value.
+    pub(super) fn first_of(&self, placed: &Placed) -> usize {
+        if placed.map.is_identity() { self.first() } else { 0 }
+    }
+
     /// Whether the file has a column of this name, with a place in the rows or without.
     pub(super) fn has(&self, name: &str) -> bool {
         match self {

@@ -19,12 +19,13 @@ pub(super) struct Cells {
     pub(super) cells: Vec<f64>,
 }
 
-/// Gives every coordinate its cell; null and invalid ones are left out.
-pub(super) fn cells(values: &ArrayRef, name: &str, valid: (f64, f64), resolution: f64) -> Result<Cells, FileError> {
+/// Gives every coordinate its cell; null and invalid ones are left out. The values begin at number `first` of
+/// their variable.
+pub(super) fn cells(values: &ArrayRef, name: &str, first: usize, valid: (f64, f64), resolution: f64) -> Result<Cells, FileError> {
     if !values.data_type().is_numeric() {
         return Err(FileError::NotANumber(name.to_owned()));
     }
-    let wide = widen(values, name)?;
+    let wide = widen(values, name, first)?;
     let mut distinct = Distinct::new();
     let mut last = (f64::NAN, LEFT_OUT);
     #[allow(clippy::float_cmp)] // the same number as in the row before
@@ -41,11 +42,11 @@ pub(super) fn cells(values: &ArrayRef, name: &str, valid: (f64, f64), resolution
     Ok(Cells { codes, cells: distinct.values.into_iter().map(f64::from_bits).collect() })
 }
 
-fn widen(values: &ArrayRef, name: &str) -> Result<ArrayRef, FileError> {
+fn widen(values: &ArrayRef, name: &str, first: usize) -> Result<ArrayRef, FileError> {
     cast::cast(values, &DataType::Float64).map_err(|error| FileError::CastFailed {
         column: name.to_owned(),
         to: DataType::Float64.to_string(),
-        detail: error.to_string(),
+        detail: error.text(first),
     })
 }
 
@@ -99,7 +100,7 @@ mod tests {
     fn tile(longitude: f64, latitude: f64, d: f64) -> String {
         let cell = |v: f64, range| {
             let values: ArrayRef = Arc::new(Float64Array::from(vec![v]));
-            cells(&values, "x", range, d).unwrap().cells[0]
+            cells(&values, "x", 0, range, d).unwrap().cells[0]
         };
         tile_hex(cell(longitude, (-180.0, 180.0)), cell(latitude, (-90.0, 90.0)), d)
     }
@@ -127,7 +128,7 @@ mod tests {
     fn coordinates_out_of_range_are_left_out() {
         let values: ArrayRef =
             Arc::new(Float64Array::from(vec![Some(180.0), Some(180.1), None, Some(-180.0), Some(f64::INFINITY), Some(179.0)]));
-        let cells = cells(&values, "LONGITUDE", (-180.0, 180.0), 10.0).unwrap();
+        let cells = cells(&values, "LONGITUDE", 0, (-180.0, 180.0), 10.0).unwrap();
         assert_eq!(cells.codes, vec![0, LEFT_OUT, LEFT_OUT, 1, LEFT_OUT, 2]);
         assert_eq!(cells.cells, vec![180.0, -180.0, 170.0]);
     }

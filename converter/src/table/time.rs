@@ -34,8 +34,9 @@ pub(super) struct TimeRule<'a> {
     pub(super) sole_index: bool,
 }
 
-/// The times of an array that is no timestamp, as the incumbent reads them: numbers are nanoseconds.
-pub(super) fn as_times(array: &ArrayRef, variable: &str) -> Result<ArrayRef, FileError> {
+/// The times of an array that is no timestamp, as the incumbent reads them: numbers are nanoseconds. The
+/// array begins at value `first` of its variable.
+pub(super) fn as_times(array: &ArrayRef, variable: &str, first: usize) -> Result<ArrayRef, FileError> {
     let nanoseconds = DataType::Timestamp(TimeUnit::Nanosecond, None);
     let bad = |detail: &str| FileError::BadTime(format!("variable {variable:?} {detail}"));
     match array.data_type() {
@@ -46,19 +47,19 @@ pub(super) fn as_times(array: &ArrayRef, variable: &str) -> Result<ArrayRef, Fil
             Ok(std::sync::Arc::new(times))
         }
         data_type if data_type.is_integer() => {
-            let wide = cast::cast(array, &DataType::Int64).map_err(|e| bad(&e.to_string()))?;
-            cast::cast(&wide, &nanoseconds).map_err(|e| bad(&e.to_string()))
+            let wide = cast::cast(array, &DataType::Int64).map_err(|e| bad(&e.text(first)))?;
+            cast::cast(&wide, &nanoseconds).map_err(|e| bad(&e.text(first)))
         }
         DataType::Utf8 | DataType::Binary => {
-            let text = cast::cast(array, &DataType::Utf8).map_err(|e| bad(&e.to_string()))?;
-            cast::cast(&text, &nanoseconds).map_err(|e| bad(&format!("is text and no time: {e}")))
+            let text = cast::cast(array, &DataType::Utf8).map_err(|e| bad(&e.text(first)))?;
+            cast::cast(&text, &nanoseconds).map_err(|e| bad(&format!("is text and no time: {}", e.text(first))))
         }
         data_type => Err(bad(&format!("is {data_type} and no time"))),
     }
 }
 
 /// Times in nanoseconds without a zone. A zoned time counts as what its clock shows (spec 4.1).
-pub(super) fn wall_times(array: &ArrayRef, variable: &str) -> Result<ArrayRef, FileError> {
+pub(super) fn wall_times(array: &ArrayRef, variable: &str, first: usize) -> Result<ArrayRef, FileError> {
     let bad = |detail: &str| FileError::BadTime(format!("variable {variable:?} {detail}"));
     let offset = match array.data_type() {
         DataType::Timestamp(_, Some(zone)) => {
@@ -66,7 +67,7 @@ pub(super) fn wall_times(array: &ArrayRef, variable: &str) -> Result<ArrayRef, F
         }
         _ => 0,
     };
-    let times = cast::cast(array, &DataType::Timestamp(TimeUnit::Nanosecond, None)).map_err(|e| bad(&e.to_string()))?;
+    let times = cast::cast(array, &DataType::Timestamp(TimeUnit::Nanosecond, None)).map_err(|e| bad(&e.text(first)))?;
     if offset == 0 {
         return Ok(times);
     }

@@ -39,12 +39,6 @@ impl CastError {
     }
 }
 
-impl std::fmt::Display for CastError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.text(0))
-    }
-}
-
 /// The Arrow type of a config type.
 pub(super) fn arrow_type(column_type: ColumnType) -> DataType {
     crate::write::arrow_type(column_type)
