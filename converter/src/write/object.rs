@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, SchemaRef};
@@ -114,7 +115,33 @@ impl<'a> ObjectWriter<'a> {
         if self.cells.iter().flatten().any(|cells| cells.rows() > 0) {
             self.end_row_group()?;
         }
-        self.writer.into_inner()?.finish()
+        let columns = self.format.columns.num_columns();
+        self.writer.into_inner()?.finish(columns)
+    }
+}
+
+/// The end of a file: its last bytes as the format has them, behind the order of each column.
+const TRAILER: usize = 8;
+/// A column order: one field of a union, which is an empty struct.
+const ORDER: usize = 3;
+const TYPE_DEFINED: [u8; ORDER] = [0x1c, 0, 0];
+const IEEE_754: [u8; ORDER] = [0x2c, 0, 0];
+
+/// Bytes at the end of a file that `tell_type_order` looks at.
+fn end_of(columns: usize) -> usize {
+    columns * ORDER + 1 + TRAILER
+}
+
+/// Says that floats are in the order of their type. The `parquet` crate knows only one order for them,
+/// IEEE 754's total one, which is newer than the readers that there are: pyarrow takes no statistics of such
+/// columns, and so reads every row group where positions are asked for. Our statistics keep to what both
+/// orders say. The orders are the last field of the footer, an equal number of bytes each.
+fn tell_type_order(end: &mut [u8]) {
+    let Some(last) = end.len().checked_sub(TRAILER + 1) else { return };
+    let orders = end[..last].as_chunks_mut::<ORDER>().0;
+    // Anything else would be a footer of another form: it is left as it is.
+    if orders.iter().all(|order| [TYPE_DEFINED, IEEE_754].contains(order)) {
+        orders.fill(TYPE_DEFINED);
     }
 }
 
@@ -164,14 +191,21 @@ impl Body {
         Ok(())
     }
 
-    fn finish(mut self) -> Result<Input, WriteError> {
+    fn finish(mut self, columns: usize) -> Result<Input, WriteError> {
         if self.file.is_some() {
             self.spill().map_err(WriteError::scratch)?;
         }
-        Ok(match self.file {
-            Some((file, length)) => Input::File { file: Arc::new(file), length },
-            None => Input::Memory(Bytes::from(self.memory)),
-        })
+        let Some((file, length)) = self.file else {
+            let at = self.memory.len().saturating_sub(end_of(columns));
+            tell_type_order(&mut self.memory[at..]);
+            return Ok(Input::Memory(Bytes::from(self.memory)));
+        };
+        let mut end = vec![0; end_of(columns)];
+        let at = length.saturating_sub(end.len() as u64);
+        file.read_exact_at(&mut end, at).map_err(WriteError::scratch)?;
+        tell_type_order(&mut end);
+        file.write_all_at(&end, at).map_err(WriteError::scratch)?;
+        Ok(Input::File { file: Arc::new(file), length })
     }
 }
 

@@ -35,6 +35,10 @@ pub(super) trait Physical: Key {
 
     fn put(self, out: &mut [u8]);
     fn nan(self) -> bool;
+    /// A zero of the sign that a least value has (Parquet, `TypeDefinedOrder`: readers compare zeros as equal).
+    fn below_zero(self) -> Self;
+    /// A zero of the sign that a greatest value has.
+    fn above_zero(self) -> Self;
     fn order(self, unsigned: bool) -> Self::Order;
     fn of_order(order: Self::Order, unsigned: bool) -> Self;
     /// `codes`: where each of the values stands in the chunk, if they do not stand there one after another.
@@ -56,12 +60,11 @@ pub(super) fn extremes<P: Physical>(column: &ColumnDescPtr, values: &[P]) -> Opt
     let found = numbers.fold(None, |found, order| {
         Some(found.map_or((order, order), |(least, most): (P::Order, P::Order)| (least.min(order), most.max(order))))
     });
-    // Where nothing is a number the order of the bits counts.
-    let (least, most) = match found {
-        Some(found) => found,
-        None => (values.iter().map(order).min()?, values.iter().map(order).max()?),
-    };
-    Some(Extremes { least: P::of_order(least, unsigned), most: P::of_order(most, unsigned), signed: column.sort_order().is_signed() })
+    // Nothing is said of values of which none is a number.
+    let (least, most) = found?;
+    // Floats are in the order of their type for our readers (`object.rs` says why).
+    let signed = matches!(column.sort_order(), SortOrder::SIGNED | SortOrder::TOTAL_ORDER);
+    Some(Extremes { least: P::of_order(least, unsigned).below_zero(), most: P::of_order(most, unsigned).above_zero(), signed })
 }
 
 pub(super) fn put_all<P: Physical>(out: &mut Vec<u8>, values: impl ExactSizeIterator<Item = P>) {
@@ -73,7 +76,8 @@ pub(super) fn put_all<P: Physical>(out: &mut Vec<u8>, values: impl ExactSizeIter
 }
 
 macro_rules! physical {
-    ($($type:ident as $order:ident, $nan:expr, $to:expr, $from:expr, $counts_nans:expr);*) => {$(
+    ($($type:ident as $order:ident, $nan:expr, $zeros:expr, $to:expr, $from:expr, $counts_nans:expr);*) => {$(
+        #[allow(clippy::float_cmp)] // zeros are equal, whatever their signs
         impl Physical for $type {
             type Order = $order;
 
@@ -85,6 +89,14 @@ macro_rules! physical {
             #[inline]
             fn nan(self) -> bool {
                 $nan(self)
+            }
+
+            fn below_zero(self) -> Self {
+                if self == $zeros[1] { $zeros[0] } else { self }
+            }
+
+            fn above_zero(self) -> Self {
+                if self == $zeros[0] { $zeros[1] } else { self }
             }
 
             #[inline]
@@ -131,8 +143,8 @@ const fn total64(bits: i64) -> i64 {
 }
 
 physical! {
-    i32 as i32, |_| false, flip32, flip32, false;
-    i64 as i64, |_| false, flip64, flip64, false;
-    f32 as i32, f32::is_nan, |v: f32, _| total32(v.to_bits().cast_signed()), |o: i32, _| f32::from_bits(total32(o).cast_unsigned()), true;
-    f64 as i64, f64::is_nan, |v: f64, _| total64(v.to_bits().cast_signed()), |o: i64, _| f64::from_bits(total64(o).cast_unsigned()), true
+    i32 as i32, |_| false, [0, 0], flip32, flip32, false;
+    i64 as i64, |_| false, [0, 0], flip64, flip64, false;
+    f32 as i32, f32::is_nan, [-0.0, 0.0], |v: f32, _| total32(v.to_bits().cast_signed()), |o: i32, _| f32::from_bits(total32(o).cast_unsigned()), true;
+    f64 as i64, f64::is_nan, [-0.0, 0.0], |v: f64, _| total64(v.to_bits().cast_signed()), |o: i64, _| f64::from_bits(total64(o).cast_unsigned()), true
 }
