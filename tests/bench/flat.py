@@ -3,7 +3,8 @@
 
 A dataset of N files is made without converting them: N small files in the source, N objects in the dataset, and a
 ledger that knows both. Then one new file is converted, three times over; the median counts. What grows with N is the
-listing of the source, and reading the ledger to compare with it; requests for the file itself must not.
+listing of the source, and reading the ledger to compare with it; requests for the file itself must not. At last many new
+files at once: what each costs beside the first must not grow either.
 
 On a folder, and on S3 if S3_ENDPOINT and COD_S3_FOLDER name a versitygw whose buckets are folders of this machine (as
 tests/cluster/s3-start leaves it): so many objects are then put there as files.
@@ -20,6 +21,7 @@ import time
 
 SIZES = (1_000, 10_000, 100_000)
 RUNS = 3
+MANY = 500
 PART_RECORDS = 10_000
 
 
@@ -103,7 +105,13 @@ def measure(args, side, count, scratch):
         if (files["processed"], files["unchanged"]) != (1, count + 1 + number):
             sys.exit(f"flat: {files}")
         told.append((seconds, result["requests"]))
-    return statistics.median(seconds for seconds, _ in told), told[-1][1]
+    for number in range(MANY):
+        side.write(f"in/many-{number}.nc", body, f"{number:030x}ff")
+    seconds, result = convert(args.converter, args.config, side, report)
+    if result["files"]["processed"] != MANY:
+        sys.exit(f"flat: {result['files']}")
+    one = statistics.median(seconds for seconds, _ in told)
+    return one, (seconds - one) / (MANY - 1), told[-1][1]
 
 
 def main():
@@ -127,13 +135,13 @@ def main():
                 else:
                     side = Side(os.path.join(scratch, "side"))
                 os.makedirs(side.root)
-                seconds, requests = measure(args, side, count, scratch)
+                seconds, each, requests = measure(args, side, count, scratch)
                 shutil.rmtree(side.root)
-            results.append({"store": kind, "known": count, "seconds": round(seconds, 3), "requests": requests})
+            results.append({"store": kind, "known": count, "seconds": round(seconds, 3), "each": round(each, 5), "requests": requests})
             asked = "; ".join(
                 f"{name}: " + ", ".join(f"{n} {kind}" for kind, n in counts.items() if n) for name, counts in requests.items()
             )
-            print(f"{kind:6}  {count:7,} files known  {seconds:6.2f} s  {asked}", flush=True)
+            print(f"{kind:6}  {count:7,} files known  {seconds:6.2f} s  each of many {each * 1000:.1f} ms  {asked}", flush=True)
     if args.out:
         with open(args.out, "w") as f:
             json.dump(results, f, indent=2)

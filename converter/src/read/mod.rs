@@ -5,6 +5,7 @@ mod byte;
 mod classic;
 pub mod csv;
 mod error;
+mod filters;
 mod input;
 mod netcdf;
 pub mod parquet;

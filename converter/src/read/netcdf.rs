@@ -12,9 +12,9 @@ use netcdf_reader::{
 
 use super::byte::Byte;
 use super::classic::{self, BigEndian};
-use super::guarded;
 use super::superblock::declared_end;
 use super::{Attribute, Dimension, Input, Kind, ReadError, Reader, Values, Variable};
+use super::{filters, guarded};
 
 /// Enough for any superblock, and for a message that shows how a file begins.
 const HEAD: usize = 128;
@@ -222,20 +222,21 @@ impl Reader for NetcdfReader {
 const CHUNK_CACHE: usize = 16 << 20;
 
 fn open_file(input: &Input, metadata_mode: NcMetadataMode) -> Result<NcFile, Error> {
+    let filter_registry = Some(filters::registry(input));
     // In memory each variable is read once and whole: a chunk cache would only hold memory.
     match input {
         Input::Memory(bytes) => NcFile::from_owner(
             bytes.clone(),
-            NcOpenOptions { metadata_mode, chunk_cache_bytes: 0, chunk_cache_slots: 1, ..NcOpenOptions::default() },
+            NcOpenOptions { metadata_mode, chunk_cache_bytes: 0, chunk_cache_slots: 1, filter_registry, ..NcOpenOptions::default() },
         ),
         Input::File { .. } => NcFile::from_storage_with_options(
             storage(input),
-            NcOpenOptions { metadata_mode, chunk_cache_bytes: CHUNK_CACHE, ..NcOpenOptions::default() },
+            NcOpenOptions { metadata_mode, chunk_cache_bytes: CHUNK_CACHE, filter_registry, ..NcOpenOptions::default() },
         ),
     }
 }
 
-fn storage(input: &Input) -> DynStorage {
+pub(super) fn storage(input: &Input) -> DynStorage {
     let source = input.clone();
     Arc::new(RangeRequestStorage::new(input.len(), move |offset, length| Ok(Vec::from(source.read_at(offset, length)?))))
 }

@@ -4,7 +4,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, UInt64Array};
+use arrow_array::{ArrayRef, UInt32Array, UInt64Array};
 use arrow_schema::DataType;
 use arrow_select::take::take;
 
@@ -47,8 +47,19 @@ pub(super) struct Column {
 pub(super) struct Picked<'a> {
     ranges: &'a [Range<usize>],
     rows: usize,
-    known: Vec<(&'a Broadcast, Arc<[Strip]>)>,
+    known: Vec<(&'a Broadcast, Lie)>,
 }
+
+/// Where the rows' values lie.
+#[derive(Clone)]
+enum Lie {
+    Strips(Arc<[Strip]>),
+    /// So scattered that they are better brought together once, before anything looks at them.
+    Scattered(Arc<UInt32Array>),
+}
+
+/// Rows of a strip, on average, below which values are brought together.
+const SCATTERED: usize = 8;
 
 impl<'a> Picked<'a> {
     pub(super) fn new(ranges: &'a [Range<usize>]) -> Self {
@@ -56,21 +67,36 @@ impl<'a> Picked<'a> {
     }
 
     /// The cells of a column in these rows.
-    pub(super) fn cells(&mut self, column: &'a Column) -> Cells {
+    ///
+    /// # Errors
+    /// When a row lies outside the column's values.
+    pub(super) fn cells(&mut self, column: &'a Column) -> Result<Cells, WriteError> {
         let Some(Placed { array, map }) = &column.values else {
-            return Cells { values: None, strips: [Strip::run(0, self.rows)].into() };
+            return Ok(Cells { values: None, strips: [Strip::run(0, self.rows)].into() });
         };
-        let strips = if let Some((_, strips)) = self.known.iter().find(|(known, _)| *known == map) {
-            Arc::clone(strips)
+        let lie = if let Some((_, lie)) = self.known.iter().find(|(known, _)| *known == map) {
+            lie.clone()
         } else {
-            let mut strips = Vec::new();
-            for range in self.ranges {
-                map.strips(range.clone(), &mut |strip| strips.push(strip));
-            }
-            let strips: Arc<[Strip]> = strips.into();
-            self.known.push((map, Arc::clone(&strips)));
-            strips
+            let lie = self.lie(map);
+            self.known.push((map, lie.clone()));
+            lie
         };
-        Cells { values: Some(Arc::clone(array)), strips }
+        Ok(match lie {
+            Lie::Strips(strips) => Cells { values: Some(Arc::clone(array)), strips },
+            Lie::Scattered(indices) => Cells { values: Some(take(array, &*indices, None)?), strips: [Strip::slice(0, self.rows)].into() },
+        })
+    }
+
+    fn lie(&self, map: &Broadcast) -> Lie {
+        let mut strips = Vec::new();
+        for range in self.ranges {
+            map.strips(range.clone(), &mut |strip| strips.push(strip));
+        }
+        let ends = strips.iter().map(|strip| strip.first + strip.step * strip.rows.saturating_sub(1));
+        if strips.len() * SCATTERED < self.rows || ends.max().is_none_or(|end| u32::try_from(end).is_err()) {
+            return Lie::Strips(strips.into());
+        }
+        let indices = strips.iter().flat_map(|strip| strip.indices()).map(|index| index as u32);
+        Lie::Scattered(Arc::new(UInt32Array::from_iter_values(indices)))
     }
 }

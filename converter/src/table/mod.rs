@@ -19,6 +19,7 @@ mod partition;
 mod python;
 mod ragged;
 mod rows;
+mod scratch;
 mod shape;
 mod source;
 mod spool;

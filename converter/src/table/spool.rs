@@ -2,28 +2,21 @@
 //! object is written in one go at the end, in row groups that do not depend on how rows came.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::Cursor;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow_array::{Array, ArrayRef, RecordBatch};
-use arrow_ipc::reader::StreamReader;
-use arrow_ipc::writer::StreamWriter;
-use arrow_schema::{Field, Schema, SchemaRef};
-use bytes::Bytes;
+use arrow_schema::SchemaRef;
 
 use super::column::{Column, Picked};
+use super::scratch::{Scratch, StoredGroup, StoredRows};
 use super::{Allowance, ConvertedObject, FileError, Sink};
-use crate::write::{self, Cells, ChunkEncoder, ObjectFormat, ObjectWriter, Strip, WriteError};
+use crate::read;
+use crate::write::{self, Cells, ChunkEncoder, ObjectFormat, ObjectWriter};
 
 /// Rows of one row group (spec 6.2).
 pub(super) const ROW_GROUP: usize = 20_000;
-/// Rows that are made plain at once on their way to scratch. A piece is in memory until its row group is encoded.
-const PIECE: usize = ROW_GROUP;
 
 /// The columns of one slab.
 pub(super) struct SlabColumns {
@@ -37,45 +30,34 @@ impl SlabColumns {
         Arc::new(Self { columns, bytes: (arrays + rows * 4) as u64 })
     }
 
-    /// The one value of each column that has the same in all rows of the slab.
-    fn constants(&self) -> Vec<Constant> {
-        let constant = |column: &Column| match &column.values {
-            None => Constant::Null,
-            Some(placed) if placed.map.is_scalar() => Constant::Value(placed.array.slice(0, 1)),
-            Some(_) => Constant::No,
-        };
-        self.columns.iter().map(constant).collect()
+    /// The cells of some rows, column by column.
+    fn cells(&self, ranges: &[Range<usize>]) -> Result<Vec<Cells>, FileError> {
+        let mut picked = Picked::new(ranges);
+        self.columns.iter().map(|column| Ok(picked.cells(column)?)).collect()
     }
 }
 
-enum Constant {
-    Null,
-    Value(ArrayRef),
-    /// The column's values differ from row to row.
-    No,
-}
-
 /// Consecutive rows of one object.
-struct Piece {
-    rows: usize,
-    stored: Stored,
+enum Piece {
+    Slab { columns: Arc<SlabColumns>, ranges: Vec<Range<usize>> },
+    Scratch(StoredRows),
 }
 
-enum Stored {
-    Slab {
-        columns: Arc<SlabColumns>,
-        ranges: Vec<Range<usize>>,
-    },
-    /// One IPC stream of the columns that are no constants.
-    Scratch {
-        offset: u64,
-        length: usize,
-        constants: Arc<Vec<Constant>>,
-    },
+impl Piece {
+    fn rows(&self) -> usize {
+        match self {
+            Self::Slab { ranges, .. } => ranges.iter().map(Range::len).sum(),
+            Self::Scratch(stored) => stored.rows(),
+        }
+    }
 }
 
+/// The rows of one object.
 struct Group {
     key: String,
+    /// The row groups that are full and encoded.
+    full: Vec<StoredGroup>,
+    /// The rows behind them.
     pieces: Vec<Piece>,
 }
 
@@ -90,11 +72,6 @@ pub(super) struct Spool {
     /// Bytes of the slabs in memory.
     held: u64,
     scratch: Option<Scratch>,
-}
-
-struct Scratch {
-    file: File,
-    length: u64,
 }
 
 impl Spool {
@@ -119,11 +96,10 @@ impl Spool {
             return;
         }
         let position = *self.positions.entry(key).or_insert_with_key(|key| {
-            self.groups.push(Group { key: key.clone(), pieces: Vec::new() });
+            self.groups.push(Group { key: key.clone(), full: Vec::new(), pieces: Vec::new() });
             self.groups.len() - 1
         });
-        let rows = ranges.iter().map(Range::len).sum();
-        self.groups[position].pieces.push(Piece { rows, stored: Stored::Slab { columns: Arc::clone(columns), ranges } });
+        self.groups[position].pieces.push(Piece::Slab { columns: Arc::clone(columns), ranges });
     }
 
     /// Makes room for the next slab.
@@ -141,27 +117,31 @@ impl Spool {
     }
 
     fn spill(&mut self) -> Result<(), FileError> {
-        let mut scratch = match self.scratch.take() {
+        let Some(schema) = &self.schema else { return Ok(()) };
+        let format = ObjectFormat::new(schema)?;
+        let scratch = match &mut self.scratch {
             Some(scratch) => scratch,
-            None => Scratch { file: tempfile::tempfile().map_err(WriteError::scratch)?, length: 0 },
+            none => none.insert(Scratch::new()?),
         };
-        let mut constants: HashMap<*const SlabColumns, Arc<Vec<Constant>>> = HashMap::new();
-        for group in &mut self.groups {
-            let pieces = std::mem::take(&mut group.pieces);
-            for piece in pieces {
-                match piece.stored {
-                    Stored::Scratch { .. } => group.pieces.push(piece),
-                    Stored::Slab { columns, ranges } => {
-                        let constants = constants.entry(Arc::as_ptr(&columns)).or_insert_with(|| Arc::new(columns.constants()));
-                        for part in cut(&ranges, PIECE, PIECE) {
-                            group.pieces.push(scratch.store(&columns, &part, constants)?);
-                        }
-                    }
-                }
+        // What a footer says of its chunks is in memory until the object is written.
+        let footers: u64 = self.groups.iter().flat_map(|group| &group.full).map(StoredGroup::memory).sum();
+        let ahead = footers < self.allowance.bytes / 16;
+        let threads = self.allowance.threads.min(self.groups.len()).max(1);
+        let groups = Mutex::new(self.groups.iter_mut());
+        let work = || {
+            let mut encoder = ChunkEncoder::default();
+            loop {
+                let next = groups.lock().unwrap_or_else(PoisonError::into_inner).next();
+                let Some(group) = next else { return Ok(()) };
+                group.spill(&format, &mut encoder, scratch, ahead)?;
             }
-        }
-        self.scratch = Some(scratch);
-        Ok(())
+        };
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = (1..threads).map(|_| scope.spawn(|| read::guarded(work))).collect();
+            let own = work();
+            let others = workers.into_iter().map(|worker| worker.join().unwrap_or_else(|_| Err("a thread broke down".into())));
+            others.fold(own, |all, other| all.and(other.unwrap_or_else(|panic| Err(FileError::GaveUp(panic)))))
+        })
     }
 
     /// Writes the objects, on as many threads as allowed; they come in any order.
@@ -185,7 +165,7 @@ impl Spool {
                 scope.spawn(move || {
                     let mut encoder = ChunkEncoder::default();
                     while let Some(group) = groups.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        let object = crate::read::guarded(|| group.object(format, &mut encoder, scratch, allowance))
+                        let object = read::guarded(|| group.object(format, &mut encoder, scratch, allowance))
                             .unwrap_or_else(|panic| Err(FileError::GaveUp(panic)));
                         let failed = object.is_err();
                         if send.send(object).is_err() || failed {
@@ -202,6 +182,50 @@ impl Spool {
 }
 
 impl Group {
+    /// Takes its rows out of memory: what fills row groups is encoded if that may be done `ahead`, the
+    /// rest is kept as it is.
+    fn spill(&mut self, format: &ObjectFormat, encoder: &mut ChunkEncoder, scratch: &Scratch, ahead: bool) -> Result<(), FileError> {
+        let pieces = std::mem::take(&mut self.pieces);
+        let mut whole = if ahead { pieces.iter().map(Piece::rows).sum::<usize>() / ROW_GROUP } else { 0 };
+        if whole == 0 {
+            for piece in pieces {
+                match piece {
+                    Piece::Scratch(_) => self.pieces.push(piece),
+                    Piece::Slab { columns, ranges } => {
+                        for part in cut(&ranges, ROW_GROUP, ROW_GROUP) {
+                            self.pieces.push(Piece::Scratch(scratch.store_rows(&columns.cells(&part)?)?));
+                        }
+                    }
+                }
+            }
+            return Ok(());
+        }
+        let (mut at_hand, mut room) = (Vec::new(), ROW_GROUP);
+        parts(&pieces, Some(scratch), &mut |cells, rows| {
+            if whole == 0 {
+                self.pieces.push(Piece::Scratch(scratch.store_rows(&cells)?));
+                return Ok(());
+            }
+            at_hand.push(cells);
+            room -= rows;
+            if room > 0 {
+                return Ok(());
+            }
+            if let Some(chunks) = format.encode(encoder, &by_columns(&at_hand))? {
+                self.full.push(scratch.store_group(chunks)?);
+                at_hand.clear();
+                (whole, room) = (whole - 1, ROW_GROUP);
+            } else {
+                // A type that is encoded only together with its object: this and the rest waits as it is.
+                for cells in at_hand.drain(..) {
+                    self.pieces.push(Piece::Scratch(scratch.store_rows(&cells)?));
+                }
+                whole = 0;
+            }
+            Ok(())
+        })
+    }
+
     fn object(
         &self,
         format: &ObjectFormat,
@@ -210,94 +234,63 @@ impl Group {
         allowance: Allowance,
     ) -> Result<ConvertedObject, FileError> {
         let mut writer = ObjectWriter::new(format, encoder, allowance.object_bytes())?;
-        let mut room = ROW_GROUP;
-        let mut rows = 0;
-        for piece in &self.pieces {
-            rows += piece.rows as u64;
-            match &piece.stored {
-                Stored::Slab { columns, ranges } => {
-                    for part in cut(ranges, room, ROW_GROUP) {
-                        let count: usize = part.iter().map(Range::len).sum();
-                        let mut picked = Picked::new(&part);
-                        writer.write(columns.columns.iter().map(|column| picked.cells(column)));
-                        room = after(&mut writer, room, count)?;
-                    }
-                }
-                Stored::Scratch { offset, length, constants } => {
-                    let stored = scratch.ok_or_else(|| FileError::GaveUp("the scratch file is gone".into()))?.load(*offset, *length)?;
-                    let mut start = 0;
-                    while start < piece.rows {
-                        let count = room.min(piece.rows - start);
-                        writer.write(completed(&stored, constants, start, count)?);
-                        start += count;
-                        room = after(&mut writer, room, count)?;
-                    }
-                }
-            }
+        for group in &self.full {
+            writer.append(scratch.ok_or_else(no_scratch)?.load_group(group)?)?;
         }
-        Ok(ConvertedObject { key: self.key.clone(), body: writer.finish()?, rows })
-    }
-}
-
-/// The room left in a row group after some rows; a full one is closed.
-fn after(writer: &mut ObjectWriter, room: usize, rows: usize) -> Result<usize, WriteError> {
-    if rows < room {
-        return Ok(room - rows);
-    }
-    writer.end_row_group()?;
-    Ok(ROW_GROUP)
-}
-
-/// The columns of some rows: the stored ones and, in their places, the constants.
-fn completed(stored: &[ArrayRef], constants: &[Constant], start: usize, count: usize) -> Result<Vec<Cells>, WriteError> {
-    let mut stored = stored.iter();
-    let column = |constant: &Constant| {
-        let (values, strip) = match constant {
-            Constant::Null => (None, Strip::run(0, count)),
-            Constant::Value(one) => (Some(Arc::clone(one)), Strip::run(0, count)),
-            Constant::No => {
-                let array = stored.next().ok_or_else(|| WriteError::Scratch("a column is missing".into()))?;
-                (Some(Arc::clone(array)), Strip::slice(start, count))
+        let (mut room, mut all) = (ROW_GROUP, self.full.len() * ROW_GROUP);
+        parts(&self.pieces, scratch, &mut |cells, rows| {
+            writer.write(cells);
+            (room, all) = (room - rows, all + rows);
+            if room == 0 {
+                writer.end_row_group()?;
+                room = ROW_GROUP;
             }
-        };
-        Ok(Cells { values, strips: [strip].into() })
+            Ok(())
+        })?;
+        Ok(ConvertedObject { key: self.key.clone(), body: writer.finish()?, rows: all as u64 })
+    }
+}
+
+fn no_scratch() -> FileError {
+    FileError::GaveUp("the scratch file is gone".into())
+}
+
+/// Rows of consecutive pieces, cut where row groups end.
+fn parts(
+    pieces: &[Piece],
+    scratch: Option<&Scratch>,
+    take: &mut dyn FnMut(Vec<Cells>, usize) -> Result<(), FileError>,
+) -> Result<(), FileError> {
+    let mut give = |cells, rows, room: usize| {
+        take(cells, rows)?;
+        Ok::<_, FileError>(if rows == room { ROW_GROUP } else { room - rows })
     };
-    constants.iter().map(column).collect()
+    let mut room = ROW_GROUP;
+    for piece in pieces {
+        match piece {
+            Piece::Slab { columns, ranges } => {
+                for part in cut(ranges, room, ROW_GROUP) {
+                    room = give(columns.cells(&part)?, part.iter().map(Range::len).sum(), room)?;
+                }
+            }
+            Piece::Scratch(stored) => {
+                let loaded = scratch.ok_or_else(no_scratch)?.load_rows(stored)?;
+                let mut start = 0;
+                while start < stored.rows() {
+                    let rows = room.min(stored.rows() - start);
+                    room = give(loaded.iter().map(|cells| cells.slice(start, rows)).collect(), rows, room)?;
+                    start += rows;
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
-impl Scratch {
-    fn store(&mut self, columns: &SlabColumns, ranges: &[Range<usize>], constants: &Arc<Vec<Constant>>) -> Result<Piece, FileError> {
-        let rows = ranges.iter().map(Range::len).sum();
-        let varying = columns.columns.iter().zip(constants.iter()).filter(|(_, constant)| matches!(constant, Constant::No));
-        let mut picked = Picked::new(ranges);
-        let arrays = varying
-            .map(|(column, _)| picked.cells(column).expanded(&column.data_type))
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(WriteError::from)?;
-        let fields: Vec<Field> = arrays.iter().map(|a| Field::new("", a.data_type().clone(), true)).collect();
-        let schema = Arc::new(Schema::new(fields));
-        let mut bytes = Vec::new();
-        if !arrays.is_empty() {
-            let batch = RecordBatch::try_new(Arc::clone(&schema), arrays).map_err(WriteError::from)?;
-            let mut writer = StreamWriter::try_new(&mut bytes, &schema).map_err(WriteError::from)?;
-            writer.write(&batch).and_then(|()| writer.finish()).map_err(WriteError::from)?;
-        }
-        self.file.write_all_at(&bytes, self.length).map_err(WriteError::scratch)?;
-        let stored = Stored::Scratch { offset: self.length, length: bytes.len(), constants: Arc::clone(constants) };
-        self.length += bytes.len() as u64;
-        Ok(Piece { rows, stored })
-    }
-
-    fn load(&self, offset: u64, length: usize) -> Result<Vec<ArrayRef>, FileError> {
-        if length == 0 {
-            return Ok(Vec::new());
-        }
-        let mut bytes = vec![0; length];
-        self.file.read_exact_at(&mut bytes, offset).map_err(WriteError::scratch)?;
-        let reader = StreamReader::try_new(Cursor::new(Bytes::from(bytes)), None).map_err(WriteError::from)?;
-        let batches = reader.collect::<Result<Vec<_>, _>>().map_err(WriteError::from)?;
-        Ok(batches.first().map(|batch| batch.columns().to_vec()).unwrap_or_default())
-    }
+/// Cells by columns, of parts that have the columns each.
+fn by_columns(parts: &[Vec<Cells>]) -> Vec<Vec<Cells>> {
+    let columns = parts.first().map_or(0, Vec::len);
+    (0..columns).map(|column| parts.iter().map(|part| part[column].clone()).collect()).collect()
 }
 
 /// Rows in parts: at most `first` in the first, `most` in each other.
@@ -320,4 +313,63 @@ fn cut(ranges: &[Range<usize>], first: usize, most: usize) -> Vec<Vec<Range<usiz
         parts.push(current);
     }
     parts
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use arrow_array::{ArrayRef, BooleanArray, Float64Array, StringArray};
+
+    use super::super::broadcast::Broadcast;
+    use super::super::column::Placed;
+    use super::*;
+
+    /// Slabs of rows that go to one object in runs and to another one by one.
+    fn objects(allowance: Allowance, with_flags: bool) -> BTreeMap<String, (u64, Vec<u8>)> {
+        const ROWS: usize = 15_000;
+        let mut spool = Spool::new(allowance);
+        for slab in 0..10 {
+            let values: ArrayRef = Arc::new((0..ROWS).map(|i| (i % 7 > 0).then_some((slab * ROWS + i) as f64)).collect::<Float64Array>());
+            let texts: ArrayRef = Arc::new(StringArray::from_iter_values((0..ROWS).map(|i| format!("station {}", i % 11))));
+            let mut columns = vec![("VALUE", values), ("STATION", texts)];
+            if with_flags {
+                columns.push(("FLAG", Arc::new((0..ROWS).map(|i| Some(i % 3 == 0)).collect::<BooleanArray>())));
+            }
+            let column = |(name, array): (&str, ArrayRef)| Column {
+                name: name.to_owned(),
+                data_type: array.data_type().clone(),
+                values: Some(Placed { array, map: Broadcast::identity(ROWS) }),
+            };
+            let file = Column { name: "FILE".to_owned(), data_type: arrow_schema::DataType::Utf8, values: None };
+            let columns = SlabColumns::new(columns.into_iter().map(column).chain([file]).collect(), ROWS);
+            spool.make_room().unwrap();
+            spool.admit(&columns);
+            spool.push("runs".to_owned(), &columns, vec![0..4_000, 4_100..9_000]);
+            spool.push("scattered".to_owned(), &columns, (9_000..ROWS).step_by(2).map(|row| row..row + 1).collect());
+        }
+        let mut objects = BTreeMap::new();
+        spool
+            .objects(&mut |object| {
+                objects.insert(object.key, (object.rows, object.body.read_at(0, object.body.len() as usize).unwrap().to_vec()));
+                Ok(())
+            })
+            .unwrap();
+        objects
+    }
+
+    #[test]
+    fn objects_have_the_same_bytes_whatever_waited_on_scratch() {
+        for with_flags in [false, true] {
+            let expected = objects(Allowance::UNBOUNDED, with_flags);
+            assert_eq!(
+                expected.iter().map(|(key, (rows, _))| (key.as_str(), *rows)).collect::<Vec<_>>(),
+                [("runs", 89_000), ("scattered", 30_000)]
+            );
+            // Every slab spills; the footers of full row groups are soon too much for the smallest.
+            for (bytes, threads) in [(64 << 10, 1), (1 << 20, 1), (1 << 20, 2)] {
+                assert!(objects(Allowance { bytes, threads }, with_flags) == expected, "{bytes} bytes, {threads} threads");
+            }
+        }
+    }
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use crds::config::ColumnType;
 
-pub use chunk::{Cells, ChunkEncoder, Strip};
+pub use chunk::{Cells, Chunk, ChunkEncoder, Strip};
 pub use error::WriteError;
 pub use object::{ObjectFormat, ObjectWriter};
 pub use repr::{python_float, python_repr, python_repr_text, python_str};

@@ -14,7 +14,7 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPrope
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::{ColumnPath, SchemaDescriptor};
 
-use super::chunk::{Cells, ChunkEncoder};
+use super::chunk::{Cells, Chunk, ChunkEncoder};
 use super::{CREATED_BY, WriteError};
 use crate::read::Input;
 
@@ -50,6 +50,22 @@ impl ObjectFormat {
         let columns = ArrowSchemaConverter::new().schema_root("schema").convert(schema)?;
         Ok(Self { schema: Arc::clone(schema), columns, properties: Arc::new(properties) })
     }
+
+    /// A row group from the cells of each column, ahead of its object; none where a column's type is left
+    /// to the `parquet` crate.
+    ///
+    /// # Errors
+    /// When it cannot be encoded.
+    pub fn encode(&self, encoder: &mut ChunkEncoder, cells: &[Vec<Cells>]) -> Result<Option<Vec<Chunk>>, WriteError> {
+        let mut chunks = Vec::with_capacity(cells.len());
+        for (index, (field, cells)) in self.schema.fields().iter().zip(cells).enumerate() {
+            match encoder.encode(&self.columns.column(index), field.data_type(), cells)? {
+                Some(chunk) => chunks.push(chunk),
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(chunks))
+    }
 }
 
 /// Writes row groups to memory, and to a scratch file what memory shall not hold.
@@ -78,6 +94,19 @@ impl<'a> ObjectWriter<'a> {
         for (column, cells) in self.cells.iter_mut().zip(cells) {
             column.push(cells);
         }
+    }
+
+    /// Puts a row group behind the others that was encoded ahead, by the same format.
+    ///
+    /// # Errors
+    /// When scratch space ends.
+    pub fn append(&mut self, chunks: Vec<Chunk>) -> Result<(), WriteError> {
+        let mut group = self.writer.next_row_group()?;
+        for chunk in chunks {
+            group.append_column(&chunk.bytes, chunk.close)?;
+        }
+        group.close()?;
+        Ok(())
     }
 
     /// Encodes the row group at hand.

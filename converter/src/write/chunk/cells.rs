@@ -47,6 +47,19 @@ impl Cells {
         self.strips.iter().map(|strip| strip.rows).sum()
     }
 
+    /// Some of the rows.
+    #[must_use]
+    pub fn slice(&self, start: usize, rows: usize) -> Self {
+        let (mut skip, mut left) = (start, rows);
+        let part = |strip: &Strip| {
+            let from = skip.min(strip.rows);
+            let rows = left.min(strip.rows - from);
+            (skip, left) = (skip - from, left - rows);
+            (rows > 0).then(|| Strip { first: strip.first + from * strip.step, rows, ..*strip })
+        };
+        Self { values: self.values.clone(), strips: self.strips.iter().filter_map(part).collect() }
+    }
+
     /// One value a row.
     ///
     /// # Errors

@@ -44,9 +44,12 @@ const PAGE_BYTES: usize = 1 << 20;
 const STRETCH: usize = 32;
 
 /// A chunk ready to be put into a file.
-pub(super) struct Chunk {
-    pub(super) bytes: bytes::Bytes,
-    pub(super) close: ColumnCloseResult,
+#[derive(Debug)]
+pub struct Chunk {
+    /// Its pages.
+    pub bytes: bytes::Bytes,
+    /// What the footer says of it.
+    pub close: ColumnCloseResult,
 }
 
 /// Encodes one chunk after another, in the same memory.
