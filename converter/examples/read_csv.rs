@@ -6,7 +6,7 @@ use std::fs::File;
 use std::sync::Arc;
 use std::time::Instant;
 
-use converter::read::csv::open;
+use converter::read::csv::{Look, open};
 use converter::read::{Input, TableLimits, TableReader};
 use crds::config::csv::{ColumnRef, DateColumns, PandasOptions, PolarsOptions};
 use crds::config::{ColumnType, CsvConfig, VariableSchema};
@@ -44,7 +44,7 @@ fn main() {
     };
     for _ in 0..3 {
         let start = Instant::now();
-        let mut reader = open(Input::File { file: Arc::clone(&file), length }, &config, Some(&schema()), limits).unwrap();
+        let mut reader = open(Input::File { file: Arc::clone(&file), length }, &config, Some(&schema()), limits, Look::Whole).unwrap();
         let opened = start.elapsed();
         let (mut rows, mut batches) = (0, 0);
         while let Some(batch) = reader.next_batch().unwrap() {

@@ -10,7 +10,7 @@ use arrow_array::types::{Float64Type, Int64Type};
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::DataType;
 use arrow_select::concat::concat_batches;
-use converter::read::csv::{open, open_packed};
+use converter::read::csv::{Look, open, open_packed};
 use converter::read::{Input, ReadError, TableLimits, TableReader};
 use crds::config::csv::{ColumnRef, DateColumns, Encoding, PandasOptions, PolarsOptions};
 use crds::config::{ColumnType, CsvConfig, VariableSchema};
@@ -36,7 +36,7 @@ fn all(reader: &mut dyn TableReader) -> Result<RecordBatch, ReadError> {
 }
 
 fn read(text: &[u8], config: &CsvConfig, columns: &[(&str, ColumnType)]) -> Result<RecordBatch, ReadError> {
-    all(&mut open(text.to_vec().into_input(), config, Some(&schema(columns)), LIMITS)?)
+    all(&mut open(text.to_vec().into_input(), config, Some(&schema(columns)), LIMITS, Look::Whole)?)
 }
 
 trait IntoInput {
@@ -136,6 +136,7 @@ fn what_looks_wrong_and_is_not() {
         &CsvConfig::Pandas(PandasOptions { skip_bad_lines: true, ..pandas() }),
         Some(&schema(AB)),
         LIMITS,
+        Look::Whole,
     )
     .unwrap();
     assert_eq!(text(&all(&mut reader).unwrap(), "b"), [Some("x".to_owned()), Some("w".to_owned())]);
@@ -217,6 +218,50 @@ fn texts_that_are_all_numbers_become_numbers_where_the_schema_wants_them() {
     assert_eq!((batch.num_rows(), batch.column(1).data_type()), (2, &DataType::Utf8));
 }
 
+/// A look at the beginning settles types only where whatever follows would be noticed.
+#[test]
+fn a_beginning_that_promises_another_type_is_found_out() {
+    let dates = || CsvConfig::Pandas(PandasOptions { parse_dates: DateColumns::These(vec![ColumnRef::Position(1)]), ..pandas() });
+    let usual = || CsvConfig::Pandas(pandas());
+    // What each line of the beginning has, what one line far behind it has, and whether that is a surprise.
+    for (config, beginning, later, surprise) in [
+        (usual(), "1", "2", false),
+        (usual(), "1", "", true),
+        (usual(), "1", "2.5", true),
+        (usual(), "1", "word", true),
+        (usual(), "1", "9223372036854775808", true),
+        (usual(), "1.5", "2", false),
+        (usual(), "1.5", "", false),
+        (usual(), "1.5", "word", true),
+        (usual(), "True", "", false),
+        (usual(), "True", "yes", true),
+        (usual(), "word", "", false),
+        (usual(), "word", "1", false),
+        (dates(), "2020-01-31 00:00:00", "2020-02-01 00:00:00", false),
+        (dates(), "2020-01-31 00:00:00", "", false),
+        (dates(), "2020-01-31 00:00:00", "2020-02-01T00:00:00Z", true),
+        (dates(), "2020-01-31 00:00:00", "never", true),
+        // These settle nothing, so all is looked at before the rows.
+        (usual(), "", "1", false),
+        (usual(), "9223372036854775808", "word", false),
+        (dates(), "2020-01-31 00:00:00Z", "2020-01-31 00:00:00+10:00", false),
+    ] {
+        let mut text = "a,b\n".to_owned();
+        text.push_str(&format!("x,{beginning}\n").repeat(5_000));
+        text = format!("{text}x,{later}\n");
+        let limits = TableLimits { batch_bytes: 4 << 10, threads: 2 };
+        let rows = |look| {
+            let input = text.clone().into_bytes().into_input();
+            open(input, &config, Some(&schema(AB)), limits, look).and_then(|mut reader| all(&mut reader))
+        };
+        let whole = rows(Look::Whole).unwrap();
+        match rows(Look::Beginning(1)) {
+            Ok(guessed) => assert!(!surprise && guessed == whole, "{beginning} then {later}"),
+            Err(error) => assert!(surprise && error == ReadError::Surprise, "{beginning} then {later}: {error}"),
+        }
+    }
+}
+
 /// Batches stay within their memory, whatever the lines are like, and from a file as from memory.
 #[test]
 fn batches_keep_to_their_memory() {
@@ -232,7 +277,7 @@ fn batches_keep_to_their_memory() {
     let file: Arc<File> = Arc::new(file);
     for config in [CsvConfig::Pandas(pandas()), CsvConfig::Polars(PolarsOptions::default())] {
         let input = Input::File { file: Arc::clone(&file), length: wide.len() as u64 };
-        let mut reader = open(input, &config, Some(&schema(&names)), limits).unwrap();
+        let mut reader = open(input, &config, Some(&schema(&names)), limits, Look::Whole).unwrap();
         let (mut rows, mut batches) = (0, 0);
         while let Some(batch) = reader.next_batch().unwrap() {
             assert!(batch.get_array_memory_size() as u64 <= limits.batch_bytes, "{}", batch.get_array_memory_size());
@@ -243,7 +288,7 @@ fn batches_keep_to_their_memory() {
         assert!(batches > 4, "{batches}");
     }
     let long = format!("a,b\n1,{}\n", "x".repeat(4 << 20));
-    let error = open(long.into_bytes().into_input(), &CsvConfig::Pandas(pandas()), Some(&schema(AB)), limits)
+    let error = open(long.into_bytes().into_input(), &CsvConfig::Pandas(pandas()), Some(&schema(AB)), limits, Look::Whole)
         .and_then(|mut reader| all(&mut reader))
         .unwrap_err();
     assert!(error.to_string().contains("line 2: a line is longer than"), "{error}");

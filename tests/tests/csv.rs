@@ -12,7 +12,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, TimestampNanosecondType};
 use arrow_array::{Array, RecordBatch, RecordBatchReader};
 use arrow_select::concat::concat_batches;
-use converter::read::csv::open;
+use converter::read::csv::{Look, open};
 use converter::read::{Input, ReadError, TableLimits, TableReader};
 use crds::config::{ColumnType, CsvConfig, VariableSchema, load, validate};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -39,7 +39,26 @@ fn schema(types: &Map<String, Value>) -> Result<Vec<VariableSchema>> {
 }
 
 fn read(text: Vec<u8>, config: &CsvConfig, schema: Option<&[VariableSchema]>, limits: TableLimits) -> Result<RecordBatch, ReadError> {
-    let mut reader = open(Input::Memory(text.into()), config, schema, limits)?;
+    let input = Input::Memory(text.into());
+    let whole = rows(input.clone(), config, schema, limits, Look::Whole);
+    // Types that the beginning settles are those of the whole, or the reader says that they are not.
+    let guessed = rows(input, config, schema, limits, Look::Beginning(1));
+    if let (Ok(whole), Ok(guessed)) = (&whole, &guessed) {
+        assert_eq!(difference(guessed, whole), None, "the beginning promised other columns");
+    } else {
+        assert!(guessed.is_err(), "read after a look at the beginning alone");
+    }
+    whole
+}
+
+fn rows(
+    input: Input,
+    config: &CsvConfig,
+    schema: Option<&[VariableSchema]>,
+    limits: TableLimits,
+    look: Look,
+) -> Result<RecordBatch, ReadError> {
+    let mut reader = open(input, config, schema, limits, look)?;
     let mut batches = Vec::new();
     while let Some(batch) = reader.next_batch()? {
         assert!(batch.num_rows() > 0, "an empty batch");

@@ -27,6 +27,9 @@ pub enum ReadError {
     CsvValue { line: u64, column: String, detail: String },
     #[error("{0}")]
     CsvColumns(String),
+    /// A column's type is not what the beginning of the file promised: it is to be opened again, looking at all of it.
+    #[error("a column changes its type behind the beginning of the file")]
+    Surprise,
     #[error(
         "a CSV file, and the config has no options for it; write `csv_config` with a `pandas_read_csv_config` or `polars_read_csv_config`"
     )]
@@ -48,7 +51,7 @@ impl ReadError {
             Self::Csv { .. } | Self::CsvColumns(_) => Reason::MalformedCsv,
             Self::CsvValue { .. } => Reason::CastFailed,
             Self::NoCsvConfig | Self::Unsupported(_) => Reason::UnsupportedFormat,
-            Self::Unreadable(_) | Self::Variable { .. } | Self::Column { .. } => Reason::UnreadableFile,
+            Self::Surprise | Self::Unreadable(_) | Self::Variable { .. } | Self::Column { .. } => Reason::UnreadableFile,
         }
     }
 

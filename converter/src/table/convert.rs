@@ -18,7 +18,8 @@ use super::rows::{Rows, TableRows, VariableRows};
 use super::source::{Functions, Sources};
 use super::spool::{SlabColumns, Spool};
 use super::{Allowance, Content, Conversion, FileError, FileReport, OpenFile, Sink, estimate, partition};
-use crate::read::{self, Reader};
+use crate::read::csv::Look;
+use crate::read::{self, ReadError, Reader};
 use crate::source::FileName;
 
 /// Converts a file. What the schema's type cannot hold is known only once all slabs were seen; where
@@ -31,12 +32,19 @@ pub(super) fn run(
     sink: &mut Sink,
 ) -> Result<FileReport, FileError> {
     let mut facts = Facts::default();
+    let mut look = if let Content::Table(input) = &file.content { input.first_look() } else { Look::Whole };
     loop {
         let known = facts.clone();
         let mut pass = Pass::new(conversion, name, allowance, &mut facts);
         match &file.content {
             Content::Variables(reader) => pass.variables(reader.as_ref(), file.length)?,
-            Content::Table(input) => pass.table(input)?,
+            Content::Table(input) => match pass.table(input, look) {
+                Err(FileError::Read(ReadError::Surprise)) if look != Look::Whole => {
+                    (facts, look) = (Facts::default(), Look::Whole);
+                    continue;
+                }
+                done => done?,
+            },
         }
         let Pass { report, spool, slabs, notes, .. } = pass;
         if slabs > 1 && facts != known {
@@ -115,8 +123,8 @@ impl<'a> Pass<'a> {
     }
 
     /// The rows of a table: with a second thread the next batch is read while this one is converted.
-    fn table(&mut self, input: &TableInput) -> Result<(), FileError> {
-        let mut reader = input.open(self.config(), self.allowance)?;
+    fn table(&mut self, input: &TableInput, look: Look) -> Result<(), FileError> {
+        let mut reader = input.open(self.config(), self.allowance, look)?;
         let index = reader.index().map(str::to_owned);
         let (threads, mut first_row) = (self.allowance.threads, 0);
         let mut take = |batch: RecordBatch| {

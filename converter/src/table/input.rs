@@ -3,6 +3,7 @@
 use crds::config::{DatasetConfig, Function, Mode, Source};
 
 use super::{Allowance, FileError};
+use crate::read::csv::Look;
 use crate::read::{Input, ReadError, TableLimits, TableReader, csv, parquet};
 
 /// A table that can be gone through more than once.
@@ -14,6 +15,8 @@ pub(super) enum TableInput {
 /// Decoded bytes for each byte of a text, at most about.
 const WIDENING: u64 = 4;
 const WORKING: u64 = 16 << 20;
+/// Of a file much longer than this, columns' types are guessed by so many bytes.
+const BEGINNING: u64 = 8 << 20;
 
 impl TableInput {
     /// The table a file holds by its name; the input itself when it is none.
@@ -32,8 +35,14 @@ impl TableInput {
         input.len().saturating_mul(WIDENING).saturating_add(WORKING)
     }
 
+    /// What tells the types of a CSV file's columns at first.
+    pub(super) fn first_look(&self) -> Look {
+        let (Self::Csv(input) | Self::Parquet(input)) = self;
+        if input.len() > 4 * BEGINNING { Look::Beginning(BEGINNING) } else { Look::Whole }
+    }
+
     /// Opens the table: batches of its rows take a quarter of what is allowed, all that are there at once.
-    pub(super) fn open(&self, config: &DatasetConfig, allowance: Allowance) -> Result<Box<dyn TableReader>, FileError> {
+    pub(super) fn open(&self, config: &DatasetConfig, allowance: Allowance, look: Look) -> Result<Box<dyn TableReader>, FileError> {
         let at_once = if allowance.threads > 1 { 3 } else { 1 };
         let limits = TableLimits { batch_bytes: (allowance.bytes / 4).min(self.memory()) / at_once, threads: allowance.threads };
         match self {
@@ -43,7 +52,7 @@ impl TableInput {
                     return Ok(Box::new(csv::open_packed(input.clone(), options, &config.schema, limits)?));
                 }
                 let schema = (!needs_all(config)).then_some(config.schema.as_slice());
-                Ok(Box::new(csv::open(input.clone(), options, schema, limits)?))
+                Ok(Box::new(csv::open(input.clone(), options, schema, limits, look)?))
             }
             Self::Parquet(input) => {
                 let wanted: Vec<String> = config.schema.iter().map(|column| column.name.clone()).collect();

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
+use ahash::RandomState;
+
 use super::broadcast::Broadcast;
 
 /// The code of a row that is left out.
@@ -46,13 +48,13 @@ impl Codes {
 /// Gives equal values equal codes.
 #[derive(Debug)]
 pub(super) struct Distinct<K> {
-    codes: HashMap<K, u32>,
+    codes: HashMap<K, u32, RandomState>,
     pub(super) values: Vec<K>,
 }
 
 impl<K: Clone + Eq + std::hash::Hash> Distinct<K> {
     pub(super) fn new() -> Self {
-        Self { codes: HashMap::new(), values: Vec::new() }
+        Self { codes: HashMap::default(), values: Vec::new() }
     }
 
     pub(super) fn code(&mut self, key: K) -> u32 {
@@ -155,7 +157,7 @@ pub(super) fn groups(survivors: &[Range<usize>], levels: &[&Codes]) -> Vec<Group
         return vec![Group { codes, ranges: survivors.to_vec() }];
     }
     let mut groups: Vec<Group> = Vec::new();
-    let mut positions: HashMap<Vec<u32>, usize> = HashMap::new();
+    let mut positions: HashMap<Vec<u32>, usize, RandomState> = HashMap::default();
     let mut current: Option<usize> = None;
     for_each_run(survivors, levels, |codes, rows| {
         let group = match current {

@@ -13,7 +13,7 @@ use arrow_schema::{ArrowError, DataType, TimeUnit};
 
 use super::dialect::{Dialect, Rules};
 use super::instants::{QuickTime, is_not_a_time, iso_date, iso_instant};
-use super::kind::{BoolWords, Kind, Wanted, Whole};
+use super::kind::{BoolWords, Kind, Role, Wanted, Whole};
 use super::numbers;
 use super::rows::{FieldFault, Sink};
 use super::scan::Cursor;
@@ -40,15 +40,34 @@ enum Filled {
     Missing,
 }
 
+/// How sure a column's type is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trust {
+    Known,
+    /// What does not fit it is a surprise.
+    Guessed,
+    /// So is a gap.
+    GuessedWithoutGaps,
+}
+
 struct Column<'a> {
     wanted: &'a Wanted,
     kind: Kind,
     quick: bool,
+    trust: Trust,
     joint: Option<u8>,
     zoned: bool,
     quick_time: QuickTime,
     nulls: NullBufferBuilder,
     store: Store,
+}
+
+/// What the columns are.
+#[derive(Clone, Copy)]
+pub(super) struct Types<'a> {
+    pub kinds: &'a [Kind],
+    /// Told by the beginning of the file alone.
+    pub guessed: bool,
 }
 
 /// Builds the columns of one block.
@@ -60,7 +79,14 @@ pub(super) struct Columns<'a> {
 }
 
 impl<'a> Columns<'a> {
-    pub fn new(wanted: &'a [Wanted], kinds: &[Kind], dialect: &'a Dialect, words: &'a BoolWords, empty_is_text: bool, rows: usize) -> Self {
+    pub fn new(
+        wanted: &'a [Wanted],
+        types: Types<'_>,
+        dialect: &'a Dialect,
+        words: &'a BoolWords,
+        empty_is_text: bool,
+        rows: usize,
+    ) -> Self {
         let column = |(wanted, &kind): (&'a Wanted, &Kind)| {
             let (joint, zoned) = match kind {
                 Kind::Time { format, .. } => (format.quick_joint(), format.has_zone()),
@@ -78,9 +104,24 @@ impl<'a> Columns<'a> {
                 Kind::Text | Kind::TextAsIs => Store::Text { offsets: std::iter::once(0).collect(), bytes: Vec::with_capacity(rows * 8) },
             };
             let quick = !wanted.missing.ambiguous && dialect.is_plain() && dialect.thousands.is_none();
-            Column { wanted, kind, quick, joint, zoned, quick_time: QuickTime::default(), nulls: NullBufferBuilder::new(rows), store }
+            let trust = match (wanted.role, kind) {
+                (Role::Inferred, Kind::Whole(_)) if types.guessed => Trust::GuessedWithoutGaps,
+                (Role::Inferred | Role::Date, _) if types.guessed => Trust::Guessed,
+                _ => Trust::Known,
+            };
+            Column {
+                wanted,
+                kind,
+                quick,
+                trust,
+                joint,
+                zoned,
+                quick_time: QuickTime::default(),
+                nulls: NullBufferBuilder::new(rows),
+                store,
+            }
         };
-        Self { dialect, words, empty_is_text, all: wanted.iter().zip(kinds).map(column).collect() }
+        Self { dialect, words, empty_is_text, all: wanted.iter().zip(types.kinds).map(column).collect() }
     }
 
     pub fn finish(self) -> Result<Vec<ArrayRef>, ArrowError> {
@@ -143,7 +184,10 @@ impl Column<'_> {
     }
 
     #[inline]
-    fn null(&mut self) {
+    fn null(&mut self) -> Result<(), FieldFault> {
+        if self.trust == Trust::GuessedWithoutGaps {
+            return Err(FieldFault::Surprise);
+        }
         match &mut self.store {
             Store::Signed(values) => values.push(0),
             Store::Unsigned(values) => values.push(0),
@@ -154,6 +198,7 @@ impl Column<'_> {
             Store::Rows(rows) => *rows += 1,
         }
         self.nulls.append_null();
+        Ok(())
     }
 
     #[inline]
@@ -282,13 +327,14 @@ impl Sink for Columns<'_> {
         let is_text = matches!(column.kind, Kind::Text | Kind::TextAsIs);
         let empty = !pandas && text.is_empty() && if is_text { !field.quoted && !self.empty_is_text } else { true };
         if empty || (column.kind != Kind::TextAsIs && column.wanted.missing.contains(text)) {
-            column.null();
+            column.null()?;
         } else if is_text {
             column.text(text);
         } else {
             match column.read(text, self.dialect, self.words) {
                 Some(Filled::Value) => {}
-                Some(Filled::Missing) => column.null(),
+                Some(Filled::Missing) => column.null()?,
+                None if column.trust != Trust::Known => return Err(FieldFault::Surprise),
                 None => return Err(unreadable(text, column.kind)),
             }
         }
@@ -300,11 +346,13 @@ impl Sink for Columns<'_> {
         let is_text = matches!(column.kind, Kind::Text | Kind::TextAsIs);
         let as_text = column.kind == Kind::TextAsIs || (is_text && self.empty_is_text);
         if !as_text && (self.dialect.rules == Rules::Polars || column.wanted.missing.contains(b"")) {
-            column.null();
+            column.null()?;
         } else if is_text {
             column.text(b"");
         } else if column.read(b"", self.dialect, self.words) == Some(Filled::Missing) {
-            column.null();
+            column.null()?;
+        } else if column.trust != Trust::Known {
+            return Err(FieldFault::Surprise);
         } else {
             return Err(unreadable(b"", column.kind));
         }

@@ -106,6 +106,11 @@ impl<'a> Inference<'a> {
         }
     }
 
+    /// Whether nothing that may come can change a type without being noticed when it is read as that type.
+    pub fn is_settled(&self) -> bool {
+        self.wanted.iter().zip(&self.guesses).all(|(column, guess)| guess.is_settled(column.role))
+    }
+
     /// What each column is.
     pub fn kinds(&self) -> Vec<Kind> {
         self.wanted.iter().zip(&self.guesses).map(|(column, guess)| guess.kind(column.role, self.rows)).collect()
@@ -131,6 +136,19 @@ impl Guess {
             (Role::Date, _) if !self.seen => Kind::NoTime,
             (Role::Date, _) => Kind::Text,
             (Role::Inferred, _) => self.inferred(),
+        }
+    }
+
+    fn is_settled(&self, role: Role) -> bool {
+        match role {
+            Role::Forced(Kind::Text) => self.seen,
+            Role::Forced(_) => true,
+            // Zones may differ further on, and only the whole file tells.
+            Role::Date => self.seen && self.zone.is_none() && (!self.date || self.format.is_some_and(|format| !format.has_zone())),
+            Role::Inferred => {
+                let kind = self.inferred();
+                self.seen && matches!(kind, Kind::Whole(Whole::I64) | Kind::WholeWithGaps | Kind::Float64 | Kind::Bool | Kind::Text)
+            }
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! The file is cut into blocks of whole lines (`source`), each block is walked on its own thread
 //! (`rows`, `scan`), and fields go straight from bytes into Arrow columns (`build`). pandas decides
-//! a column's type over the whole file, so its files are walked twice: `infer`, then `build`.
+//! a column's type over the whole file, so its files are walked twice: `infer`, then `build`; of a long
+//! file the beginning is looked at first, and all of it only where the rest is a surprise.
 
 mod build;
 mod dialect;
@@ -20,4 +21,4 @@ mod select;
 mod source;
 
 pub use packed::{PackedReader, open_packed};
-pub use reader::{CsvReader, open};
+pub use reader::{CsvReader, Look, open};

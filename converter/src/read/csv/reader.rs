@@ -9,7 +9,7 @@ use arrow_schema::{Field, Schema, SchemaRef};
 use crds::config::csv::Encoding;
 use crds::config::{CsvConfig, VariableSchema};
 
-use super::build::Columns;
+use super::build::{Columns, Types};
 use super::dialect::{Dialect, Rules};
 use super::header::{Header, header};
 use super::infer::{FirstValue, FirstValues, Inference};
@@ -32,6 +32,7 @@ pub struct CsvReader {
     rows: Source,
     file: File,
     kinds: Vec<Kind>,
+    guessed: bool,
     schema: SchemaRef,
     threads: usize,
     rows_left: usize,
@@ -50,11 +51,26 @@ struct File {
     checked: bool,
 }
 
+/// What tells the types of columns, where pandas' rules ask for all their values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// All of the file, before any of its rows.
+    Whole,
+    /// So many bytes, if they settle it; where the rest is other than they promised, rows end with [`ReadError::Surprise`].
+    Beginning(u64),
+}
+
 /// Opens a CSV file. Only the columns of `schema` and the index are read; without a schema, all are.
 ///
 /// # Errors
 /// When the file is empty, has none of the columns, or (by pandas' rules) when any of its lines cannot be read.
-pub fn open(input: Input, config: &CsvConfig, schema: Option<&[VariableSchema]>, limits: TableLimits) -> Result<CsvReader, ReadError> {
+pub fn open(
+    input: Input,
+    config: &CsvConfig,
+    schema: Option<&[VariableSchema]>,
+    limits: TableLimits,
+    look: Look,
+) -> Result<CsvReader, ReadError> {
     if input.is_empty() {
         return Err(ReadError::Empty);
     }
@@ -69,7 +85,7 @@ pub fn open(input: Input, config: &CsvConfig, schema: Option<&[VariableSchema]>,
     let selection = select(&names, config, schema, &dialect)?;
     let rows_left = dialect.max_rows.unwrap_or(usize::MAX);
     let mut file = File { dialect, names, selection, checked: false };
-    let kinds = file.kinds(&rows, threads)?;
+    let (kinds, guessed) = file.kinds(&rows, threads, look)?;
     let fields: Vec<Field> =
         file.selection.wanted.iter().zip(&kinds).map(|(column, kind)| Field::new(&column.name, kind.data_type(), true)).collect();
     let width = kinds.iter().map(|kind| kind.width()).sum::<u64>().max(1);
@@ -77,26 +93,32 @@ pub fn open(input: Input, config: &CsvConfig, schema: Option<&[VariableSchema]>,
     let mut rows = rows.with_blocks_of(block_bytes);
     rows.limit_lines(share / width);
     let schema = Arc::new(Schema::new(fields));
-    Ok(CsvReader { start, rows, file, kinds, schema, threads, rows_left, left_out: 0, short: None, ready: VecDeque::new() })
+    Ok(CsvReader { start, rows, file, kinds, guessed, schema, threads, rows_left, left_out: 0, short: None, ready: VecDeque::new() })
 }
 
 impl File {
-    /// The type of each wanted column: forced, or told by all of its values.
-    fn kinds(&mut self, rows: &Source, threads: usize) -> Result<Vec<Kind>, ReadError> {
+    /// The type of each wanted column: forced, or told by its values. Whether not all of these were looked at.
+    fn kinds(&mut self, rows: &Source, threads: usize, look: Look) -> Result<(Vec<Kind>, bool), ReadError> {
         let forced = |role: Role| match role {
             Role::Forced(kind) => Some(kind),
             Role::Inferred | Role::Date => None,
         };
         let all: Option<Vec<Kind>> = self.selection.wanted.iter().map(|column| forced(column.role)).collect();
         if let (Some(kinds), Rules::Polars) = (all, self.dialect.rules) {
-            return Ok(kinds);
+            return Ok((kinds, false));
         }
         let first = self.first_values(rows)?;
-        let inference = self.infer(rows, threads, &first)?;
+        if let Look::Beginning(bytes) = look {
+            let (inference, end) = self.infer(rows, threads, &first, rows.offset() + bytes)?;
+            if inference.is_settled() && !end.is_done() && self.dialect.rules == Rules::Pandas {
+                return Ok((inference.kinds(), true));
+            }
+        }
+        let (inference, _) = self.infer(rows, threads, &first, u64::MAX)?;
         let gaps = |kind| if self.dialect.rules == Rules::Polars && kind == Kind::WholeWithGaps { Kind::Whole(Whole::I64) } else { kind };
         let kinds = inference.kinds().into_iter().map(gaps).collect();
         self.checked = true;
-        Ok(kinds)
+        Ok((kinds, false))
     }
 
     fn first_values(&self, rows: &Source) -> Result<Vec<FirstValue>, ReadError> {
@@ -110,14 +132,18 @@ impl File {
         Ok(first.found)
     }
 
-    fn infer(&self, rows: &Source, threads: usize, first: &[FirstValue]) -> Result<Inference<'_>, ReadError> {
+    /// Looks at the rows that begin in front of `end`; tells what it saw, and where it stopped.
+    fn infer(&self, rows: &Source, threads: usize, first: &[FirstValue], end: u64) -> Result<(Inference<'_>, Source), ReadError> {
         let source = Mutex::new(rows.clone());
         let empty = Inference::new(&self.selection.wanted, &self.dialect, &self.selection.words, first);
         let look = || {
             let mut seen = empty.clone();
             let mut left = self.dialect.max_rows.unwrap_or(usize::MAX);
             while left > 0 {
-                let block = source.lock().unwrap_or_else(PoisonError::into_inner).next().map_err(|error| (u64::MAX, error))?;
+                let block = {
+                    let mut source = source.lock().unwrap_or_else(PoisonError::into_inner);
+                    if source.offset() < end { source.next().map_err(|error| (u64::MAX, error))? } else { None }
+                };
                 let Some(block) = block else { break };
                 seen.sequence = block.sequence;
                 let passed = self.walk(&block, left, &mut seen).map_err(|error| (block.sequence, error))?;
@@ -131,7 +157,7 @@ impl File {
         for part in first_failure(parts)? {
             whole.merge(&part);
         }
-        Ok(whole)
+        Ok((whole, source.into_inner().unwrap_or_else(PoisonError::into_inner)))
     }
 
     /// Walks over a block, whatever its encoding, and tells faults by line and column.
@@ -162,6 +188,7 @@ impl File {
             Fault::Value { at, slot, detail } => {
                 ReadError::CsvValue { line: line(&text, at), column: self.selection.wanted[slot].name.clone(), detail }
             }
+            Fault::Surprise => ReadError::Surprise,
             Fault::LongLine { at, fields } => ReadError::csv(
                 line(&text, at),
                 format!(
@@ -276,7 +303,8 @@ impl CsvReader {
     fn read_block(&self, block: &Block) -> Result<(Passed, Vec<ArrayRef>), ReadError> {
         let selection = &self.file.selection;
         let rows = usize::try_from(block.lines).unwrap_or(0).min(self.rows_left);
-        let mut columns = Columns::new(&selection.wanted, &self.kinds, &self.file.dialect, &selection.words, selection.empty_is_text, rows);
+        let types = Types { kinds: &self.kinds, guessed: self.guessed };
+        let mut columns = Columns::new(&selection.wanted, types, &self.file.dialect, &selection.words, selection.empty_is_text, rows);
         let passed = self.file.walk(block, self.rows_left, &mut columns)?;
         let columns = columns.finish().map_err(|error| ReadError::csv(block.line, format!("the lines from here on: {error}")))?;
         Ok((passed, columns))

@@ -26,6 +26,8 @@ pub(super) enum FieldFault {
     OpenQuote(usize),
     /// It is not what its column needs.
     Value(String),
+    /// It is not what the beginning of the file promised.
+    Surprise,
 }
 
 impl From<OpenQuote> for FieldFault {
@@ -39,6 +41,7 @@ impl From<OpenQuote> for FieldFault {
 pub(super) enum Fault {
     OpenQuote { at: usize },
     Value { at: usize, slot: usize, detail: String },
+    Surprise,
     LongLine { at: usize, fields: usize },
 }
 
@@ -94,6 +97,7 @@ fn row(cursor: &mut Cursor<'_>, slots: &[usize], sink: &mut impl Sink) -> Result
     let fault = |fault: FieldFault, at: usize, slot: usize| match fault {
         FieldFault::OpenQuote(at) => Fault::OpenQuote { at },
         FieldFault::Value(detail) => Fault::Value { at, slot, detail },
+        FieldFault::Surprise => Fault::Surprise,
     };
     loop {
         let Some((_, &slot)) = columns.next() else { return rest_of_long_line(cursor, slots.len(), start) };

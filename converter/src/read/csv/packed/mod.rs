@@ -13,7 +13,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use crds::config::{CsvConfig, VariableSchema};
 
-use super::{CsvReader, open};
+use super::{CsvReader, Look, open};
 use crate::read::{Input, ReadError, TableLimits, TableReader};
 use detect::Detection;
 use explode::{Fault, Rows};
@@ -47,13 +47,13 @@ pub struct PackedReader {
 pub fn open_packed(input: Input, config: &CsvConfig, schema: &[VariableSchema], limits: TableLimits) -> Result<PackedReader, ReadError> {
     // A quarter for the cells as text; what they become has the rest.
     let inner_limits = TableLimits { batch_bytes: limits.batch_bytes / 4, ..limits };
-    let mut first = open(input.clone(), config, None, inner_limits)?;
+    let mut first = open(input.clone(), config, None, inner_limits, Look::Whole)?;
     let mut detection = Detection::new(first.schema(), schema);
     while let Some(batch) = first.next_batch()? {
         detection.look(&batch);
     }
     drop(first);
-    let inner = open(input, config, None, inner_limits)?;
+    let inner = open(input, config, None, inner_limits, Look::Whole)?;
     let shapes = detection.shapes();
     let index = inner.index().and_then(|name| inner.schema().index_of(name).ok());
     let order = index.into_iter().chain((0..shapes.len()).filter(|i| Some(*i) != index));
