@@ -11,7 +11,6 @@ use crate::failpoint::FailPoint;
 use crate::ledger::{Heads, push_line, read_lines};
 use crate::store::{DELETE_GROUP, Store};
 
-const AT_ONCE: usize = 16;
 /// Copies between two looks at the heads. Deletions are looked at before each request.
 const BETWEEN_LOOKS: usize = 1_000;
 /// Lines in one object of effects: about 20 MB.
@@ -73,7 +72,7 @@ pub async fn apply(context: &Context, head: &Head) -> Result<BTreeMap<String, St
                     context.fail.pass(FailPoint::CommitCopied).await?;
                     Ok::<_, StageError>(published)
                 })
-                .buffer_unordered(AT_ONCE)
+                .buffer_unordered(store.at_once())
                 .try_collect()
                 .await?;
             changed.extend(published.into_iter().flatten());

@@ -233,6 +233,16 @@ impl Store {
         }
     }
 
+    /// Small requests that are worth being made at once: a disk is not faster with more, and threads stand in
+    /// each other's way.
+    #[must_use]
+    pub fn at_once(&self) -> usize {
+        match &self.url {
+            Url::Bucket { .. } => 16,
+            Url::Folder { .. } => 2,
+        }
+    }
+
     async fn must_head(&self, key: &str) -> Result<Head, StoreError> {
         self.head(key).await?.ok_or_else(|| self.vanished(key))
     }
