@@ -19,3 +19,4 @@ pub mod source;
 pub mod store;
 pub mod table;
 pub mod write;
+pub mod zarr;
