@@ -12,6 +12,7 @@ pub mod convert;
 pub mod document;
 pub mod error;
 pub mod failpoint;
+pub mod grid;
 pub mod ledger;
 pub mod plan;
 pub mod read;

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crds::wire::{FileRecord, Manifest, OtherFile, Plan};
+use crds::wire::{FileRecord, Manifest, OtherFile, Plan, PublishedObject, StagedObject};
 
 use futures::{StreamExt, TryStreamExt};
 
@@ -40,6 +40,9 @@ pub(super) struct Changes<'a> {
     files: VecDeque<FileRecord>,
     next_part: u32,
     others: VecDeque<OtherFile>,
+    /// Of a grid: what its batches staged, and what they found empty.
+    pub chunks: Vec<StagedObject>,
+    pub emptied: Vec<PublishedObject>,
     /// Bytes the workers read and wrote, as far as manifests have been walked.
     pub bytes_read: u64,
     pub bytes_written: u64,
@@ -55,6 +58,8 @@ impl<'a> Changes<'a> {
             files: VecDeque::new(),
             next_part: 0,
             others: VecDeque::new(),
+            chunks: Vec::new(),
+            emptied: Vec::new(),
             bytes_read: 0,
             bytes_written: 0,
         }
@@ -78,7 +83,28 @@ impl<'a> Changes<'a> {
         Ok(())
     }
 
+    /// A grid's batches follow its rows: their files are put into the order of keys here.
+    async fn fetch_grid(&mut self) -> Result<(), StageError> {
+        let mut files = Vec::new();
+        while self.next_batch < self.plan.batches {
+            self.fetch().await?;
+            for manifest in std::mem::take(&mut self.manifests) {
+                self.bytes_read += manifest.bytes_read;
+                self.bytes_written += manifest.bytes_written;
+                files.extend(manifest.files);
+                self.chunks.extend(manifest.chunks);
+                self.emptied.extend(manifest.emptied);
+            }
+        }
+        files.sort_by(|one, two| one.key.cmp(&two.key));
+        self.files = files.into();
+        Ok(())
+    }
+
     pub async fn next(&mut self) -> Result<Option<Change>, StageError> {
+        if self.plan.grid.is_some() && self.next_batch < self.plan.batches {
+            self.fetch_grid().await?;
+        }
         while self.files.is_empty() {
             if self.manifests.is_empty() {
                 self.fetch().await?;

@@ -36,6 +36,8 @@ pub(super) async fn fence(context: &Context, plan: &Plan) -> Result<(), StageErr
                     files,
                     bytes_read: 0,
                     bytes_written: 0,
+                    chunks: Vec::new(),
+                    emptied: Vec::new(),
                 };
                 let key = context.layout.manifest(&plan.run, index);
                 let body = serde_json::to_vec(&manifest).map_err(|source| StageError::corrupt(&key, source))?;

@@ -4,12 +4,13 @@ use std::collections::HashSet;
 
 use crds::wire::{
     Copy, FileCounts, FileRecord, Head, Last, LedgerRecord, OnSourceDelete, OtherFile, Outcome, PartRef, PendingEffects, Plan, Published,
-    PublishedObject, Reason, Totals,
+    PublishedObject, Reason, StagedObject, Totals,
 };
 
 use super::changes::{Change, Changes};
 use super::claims::{Verdicts, contest};
 use super::effects::EffectsWriter;
+use super::grid;
 use super::records::NextLedger;
 use super::report::Story;
 use crate::context::{CONVERTER_VERSION, Context};
@@ -28,6 +29,8 @@ pub(super) struct Folded {
     pub counts: FileCounts,
     pub effects: PendingEffects,
     pub story: Story,
+    /// Of a grid: its next state.
+    pub grid: Option<grid::Published>,
 }
 
 /// # Errors
@@ -56,6 +59,7 @@ pub(super) async fn fold(context: &Context, plan: &Plan, head: Option<&Head>) ->
         fold.untouched(record).await?;
     }
     fold.hostile()?;
+    fold.grid(head, std::mem::take(&mut changes.chunks), std::mem::take(&mut changes.emptied)).await?;
     (fold.story.bytes_read, fold.story.bytes_written) = (changes.bytes_read, changes.bytes_written);
     fold.finish().await
 }
@@ -70,6 +74,9 @@ struct Fold<'a> {
     totals: Totals,
     counts: FileCounts,
     story: Story,
+    /// Of a grid: the files whose rows are in.
+    processed: HashSet<String>,
+    grid: Option<grid::Published>,
 }
 
 impl<'a> Fold<'a> {
@@ -91,7 +98,24 @@ impl<'a> Fold<'a> {
             totals: Totals::default(),
             counts,
             story,
+            processed: HashSet::new(),
+            grid: None,
         }
+    }
+
+    /// The chunks of a grid, and the arrays and metadata that make them seen.
+    async fn grid(&mut self, head: Option<&Head>, chunks: Vec<StagedObject>, emptied: Vec<PublishedObject>) -> Result<(), StageError> {
+        self.grid = grid::stage(self.context, self.plan, head, &self.processed).await?;
+        let Some(published) = &self.grid else { return Ok(()) };
+        let staged = chunks.into_iter().map(|object| Copy { from: object.staged_key, to: object.final_key, etag: object.etag });
+        for copy in staged.chain(published.copies.iter().cloned()) {
+            self.copies.push(&copy).await?;
+            self.story.objects += 1;
+        }
+        for object in emptied {
+            self.deletions.push(&object).await?;
+        }
+        Ok(())
     }
 
     /// A file that went to a batch.
@@ -115,6 +139,9 @@ impl<'a> Fold<'a> {
 
     async fn processed(&mut self, file: &FileRecord, record: Option<LedgerRecord>) -> Result<(), StageError> {
         self.counts.processed += 1;
+        if self.plan.grid.is_some() {
+            self.processed.insert(file.key.clone());
+        }
         let old = record.and_then(|record| record.published).map(|published| published.objects).unwrap_or_default();
         for object in &file.objects {
             // The same bytes under the same key: readers and their caches are left in peace.
@@ -171,7 +198,9 @@ impl<'a> Fold<'a> {
         self.totals.skipped += 1;
         let Some(record) = record else { return Ok(()) };
         let last = self.last(etag, Outcome::Skipped, reason, None, 0);
-        let published = self.carried(record.published).await?;
+        // Of a file whose rows are another's now nothing is published; it comes anew when that one goes.
+        let published = record.published.filter(|_| reason != Some(Reason::Superseded));
+        let published = self.carried(published).await?;
         self.put(LedgerRecord { published, last, withdrawn: false, key: record.key }).await
     }
 
@@ -346,6 +375,6 @@ impl<'a> Fold<'a> {
         self.context.fail.pass(FailPoint::CommitLedger).await?;
         let effects = PendingEffects { copies: self.copies.finish().await?, deletions: self.deletions.finish().await?, sidecar: None };
         self.context.fail.pass(FailPoint::CommitEffectsListed).await?;
-        Ok(Folded { parts, totals: self.totals, counts: self.counts, effects, story: self.story })
+        Ok(Folded { parts, totals: self.totals, counts: self.counts, effects, story: self.story, grid: self.grid })
     }
 }

@@ -8,6 +8,7 @@ mod claims;
 mod effects;
 mod fence;
 mod fold;
+mod grid;
 mod records;
 mod report;
 mod sweep;
@@ -79,7 +80,12 @@ async fn try_commit(context: &Context, plan: &Plan) -> Result<Option<Digest>, St
 }
 
 async fn new_head(context: &Context, plan: &Plan, current: Option<&Head>, mut folded: Folded) -> Result<Head, StageError> {
-    let sidecar = stage_sidecar(context, current, folded.totals.objects).await?;
+    let grid = folded.grid.take();
+    let sidecar = match (&grid, &context.config.grid) {
+        (Some(published), _) => Staged::New(published.last.0.clone(), published.last.1.clone()),
+        (None, Some(_)) => Staged::Same(current.and_then(|head| head.sidecar.clone())),
+        (None, None) => stage_sidecar(context, current, folded.totals.objects).await?,
+    };
     let mut pending = folded.effects;
     let sidecar = match sidecar {
         Staged::Same(sidecar) => sidecar,
@@ -104,6 +110,7 @@ async fn new_head(context: &Context, plan: &Plan, current: Option<&Head>, mut fo
         parts: folded.parts,
         totals: folded.totals,
         sidecar,
+        grid: grid.map(|published| published.state).or_else(|| current.and_then(|head| head.grid.clone())),
         pending: (!nothing).then_some(pending),
         digest: report::digest(context, plan, generation, &folded.counts, &folded.story, folded.totals, report),
     })

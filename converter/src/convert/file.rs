@@ -52,7 +52,7 @@ impl Converter {
         let Some(_fetching) = self.budget.fetch(if file.bytes <= in_memory { file.bytes } else { FETCH_BUFFER }).await else {
             return Ok(too_large(file, file.bytes, 0));
         };
-        let input = match self.fetch(file, in_memory).await? {
+        let input = match fetch(&self.context, file, in_memory).await? {
             Ok(input) => input,
             Err(record) => return Ok(record),
         };
@@ -103,30 +103,6 @@ impl Converter {
         })
     }
 
-    /// # Errors
-    /// What is no fault of this file: wrong credentials, a bucket that is gone.
-    async fn fetch(&self, file: &PlannedFile, in_memory: u64) -> Result<Result<Input, FileRecord>, StageError> {
-        let read = match self.context.source.locate(&file.key) {
-            Ok((store, key)) => store.fetch(key, &file.etag, in_memory).await,
-            Err(error) => Err(error),
-        };
-        let error = match read {
-            Ok(input) => return Ok(Ok(input)),
-            Err(error) => error,
-        };
-        let (outcome, reason) = match error.kind {
-            StoreErrorKind::BadCredentials | StoreErrorKind::BucketMissing => return Err(error.into()),
-            StoreErrorKind::Changed | StoreErrorKind::NotFound => (Outcome::Skipped, Reason::ChangedDuringRead),
-            StoreErrorKind::Denied => (Outcome::Failed, Reason::ObjectAccessDenied),
-            StoreErrorKind::HostileKey => (Outcome::Failed, Reason::HostileKey),
-            StoreErrorKind::DiskFull => (Outcome::Failed, Reason::DiskFull),
-            StoreErrorKind::NoConditionalPut | StoreErrorKind::BadFilter | StoreErrorKind::Unavailable => {
-                (Outcome::Failed, Reason::StoreError)
-            }
-        };
-        Ok(Err(record(file, outcome, Some(reason), Some(error.to_string()))))
-    }
-
     /// Whether a file that was read in place is the planned version even now.
     async fn is_still(&self, file: &PlannedFile) -> Result<bool, StageError> {
         let (store, key) = self.context.source.locate(&file.key)?;
@@ -167,6 +143,30 @@ impl Converter {
     }
 }
 
+/// A file at its planned version; or its record, if it cannot be had.
+///
+/// # Errors
+/// What is no fault of this file: wrong credentials, a bucket that is gone.
+pub(crate) async fn fetch(context: &Context, file: &PlannedFile, in_memory: u64) -> Result<Result<Input, FileRecord>, StageError> {
+    let read = match context.source.locate(&file.key) {
+        Ok((store, key)) => store.fetch(key, &file.etag, in_memory).await,
+        Err(error) => Err(error),
+    };
+    let error = match read {
+        Ok(input) => return Ok(Ok(input)),
+        Err(error) => error,
+    };
+    let (outcome, reason) = match error.kind {
+        StoreErrorKind::BadCredentials | StoreErrorKind::BucketMissing => return Err(error.into()),
+        StoreErrorKind::Changed | StoreErrorKind::NotFound => (Outcome::Skipped, Reason::ChangedDuringRead),
+        StoreErrorKind::Denied => (Outcome::Failed, Reason::ObjectAccessDenied),
+        StoreErrorKind::HostileKey => (Outcome::Failed, Reason::HostileKey),
+        StoreErrorKind::DiskFull => (Outcome::Failed, Reason::DiskFull),
+        StoreErrorKind::NoConditionalPut | StoreErrorKind::BadFilter | StoreErrorKind::Unavailable => (Outcome::Failed, Reason::StoreError),
+    };
+    Ok(Err(record(file, outcome, Some(reason), Some(error.to_string()))))
+}
+
 /// The objects of one file.
 enum Staged {
     All(Vec<StagedObject>),
@@ -203,7 +203,7 @@ fn broken(file: &PlannedFile, panicked: &JoinError) -> FileRecord {
     record(file, Outcome::Failed, Some(Reason::UnreadableFile), Some(message))
 }
 
-fn record(file: &PlannedFile, outcome: Outcome, reason: Option<Reason>, message: Option<String>) -> FileRecord {
+pub(super) fn record(file: &PlannedFile, outcome: Outcome, reason: Option<Reason>, message: Option<String>) -> FileRecord {
     FileRecord {
         key: file.key.clone(),
         etag: file.etag.clone(),

@@ -3,6 +3,7 @@
 mod budget;
 mod crumb;
 mod file;
+mod grid;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -19,6 +20,8 @@ use file::Converter;
 
 pub use crumb::forget_crumb;
 pub(crate) use crumb::{convicted, quarantined};
+pub(crate) use file::fetch;
+pub(crate) use grid::rules_of;
 
 /// Converts batch `index` of the plan, or returns the manifest that stands.
 ///
@@ -32,16 +35,28 @@ pub async fn convert(context: &Context, plan: &Plan, index: u32) -> Result<Manif
     }
     let batch = read_batch(context, plan, index).await?;
     let read_before = context.source.bytes_read();
-    let converter = Arc::new(Converter::new(context, index));
-    let files = if context.failures == 0 { at_once(&converter, batch).await? } else { one_by_one(&converter, batch).await? };
+    let converted = if context.config.grid.is_some() {
+        let converted = grid::convert(context, plan, batch).await?;
+        for record in &converted.files {
+            count(context, record);
+        }
+        converted
+    } else {
+        let converter = Arc::new(Converter::new(context, index));
+        let files = if context.failures == 0 { at_once(&converter, batch).await? } else { one_by_one(&converter, batch).await? };
+        grid::Converted { files, ..grid::Converted::default() }
+    };
+    let grid::Converted { files, chunks, emptied } = converted;
     let manifest = Manifest {
         run: plan.run.clone(),
         batch: index,
         nonce: context.nonce.clone(),
         fence: false,
-        bytes_written: files.iter().flat_map(|file| &file.objects).map(|object| object.bytes).sum(),
+        bytes_written: files.iter().flat_map(|file| &file.objects).chain(&chunks).map(|object| object.bytes).sum(),
         bytes_read: context.source.bytes_read() - read_before,
         files,
+        chunks,
+        emptied,
     };
     let body = serde_json::to_vec(&manifest).map_err(|source| StageError::corrupt(&key, source))?;
     let created = context.destination.create(&key, body.into()).await?;

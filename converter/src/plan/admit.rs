@@ -32,7 +32,7 @@ pub fn admit(head: Option<&Head>, document: &Document, has_content: bool) -> Res
             format!("the dataset belongs to {}; set spec.takeOver (--take-over) to {:?} to take it from there", head.owner, head.owner);
         return guard(Reason::OwnerConflict, message);
     }
-    if head.hashes.layout == document.hashes.layout || head.totals.objects == 0 {
+    if head.hashes.layout == document.hashes.layout || head.totals.objects + head.totals.rows == 0 {
         return Ok(Admission::Incremental);
     }
     if document.rebuild.is_some() && document.rebuild != head.rebuild {

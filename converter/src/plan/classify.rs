@@ -17,6 +17,8 @@ pub struct Terms {
     pub min_age_seconds: u64,
     /// The config says how CSV files are read.
     pub csv: bool,
+    /// The dataset is a grid, which only NetCDF files go into.
+    pub grid: bool,
     pub now: Timestamp,
 }
 
@@ -89,6 +91,10 @@ fn judge_object(file: &SourceFile, terms: &Terms) -> Option<Verdict> {
     }
     let suffix = listed.key.rsplit_once('.').map(|(_, suffix)| suffix.to_ascii_lowercase());
     match suffix.as_deref() {
+        Some("csv" | "parquet") if terms.grid => {
+            let message = "a Zarr dataset is made of NetCDF files; leave tables out with a filter".to_owned();
+            return Some(Verdict::Failed { reason: Reason::UnsupportedFormat, message });
+        }
         Some("nc" | "parquet") => {}
         Some("csv") if terms.csv => {}
         Some("csv") => {
@@ -135,6 +141,7 @@ mod tests {
             memory: 1_000,
             min_age_seconds: 0,
             csv: false,
+            grid: false,
             now: "2026-01-01T00:00:00Z".parse().unwrap(),
         }
     }

@@ -2,9 +2,12 @@
 
 mod admit;
 mod classify;
+mod grid;
 mod guard;
 mod pack;
 mod survey;
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 use crds::wire::{Head, Plan, Reason};
@@ -17,6 +20,7 @@ use crate::ledger::{Heads, LedgerCursor};
 use crate::store::{Created, StoreError, StoreErrorKind};
 use admit::{Admission, admit};
 pub use classify::{Terms, Verdict, Why, classify};
+pub(crate) use grid::read_state;
 use survey::Survey;
 
 /// Plans the run, or returns the plan that stands.
@@ -34,8 +38,13 @@ pub async fn plan(context: &Context) -> Result<Plan, StageError> {
     // Only where no ledger says whose it is.
     let foreign = head.is_none() && context.destination.has_any(&format!("{}/", context.folder())).await?;
     let admission = admit(head.as_ref(), &context.document, foreign)?;
-    let survey = survey(context, head.as_ref(), &admission).await?;
-    write_plan(context, head.as_ref(), survey, admission == Admission::Relayout).await
+    let mut survey = survey(context, head.as_ref(), &admission).await?;
+    let grid = match &context.config.grid {
+        Some(grid) => grid::lay_out(context, &Arc::new(grid.clone()), head.as_ref(), &mut survey).await?,
+        None => None,
+    };
+    survey.close(context).await?;
+    write_plan(context, head.as_ref(), survey, admission == Admission::Relayout, grid).await
 }
 
 /// The plan of this run, if it has been written.
@@ -111,11 +120,17 @@ async fn survey(context: &Context, head: Option<&Head>, admission: &Admission) -
     while let Some(record) = ledger.next().await? {
         survey.missing(context, &record).await?;
     }
-    survey.finish(context).await?;
+    survey.finish(context)?;
     Ok(survey)
 }
 
-async fn write_plan(context: &Context, head: Option<&Head>, survey: Survey, relayout: bool) -> Result<Plan, StageError> {
+async fn write_plan(
+    context: &Context,
+    head: Option<&Head>,
+    survey: Survey,
+    relayout: bool,
+    grid: Option<String>,
+) -> Result<Plan, StageError> {
     if relayout && survey.counts.pending > 0 {
         let message = format!(
             "a rebuild into another layout must fit one run, and {} files do not; raise spec.batching.maxFiles",
@@ -137,6 +152,7 @@ async fn write_plan(context: &Context, head: Option<&Head>, survey: Survey, rela
         others: survey.other_parts,
         hostile: survey.hostile,
         relayout,
+        grid,
     };
     let key = context.layout.plan(&context.run);
     let body = serde_json::to_vec(&plan).map_err(|source| StageError::corrupt(&key, source))?;

@@ -53,7 +53,7 @@ impl Packer {
         if self.files.is_empty() {
             return None;
         }
-        let batch = Batch { index: self.closed, files: std::mem::take(&mut self.files) };
+        let batch = Batch { index: self.closed, files: std::mem::take(&mut self.files), chunks: Vec::new() };
         self.closed += 1;
         self.places = 0;
         self.bytes = 0;
@@ -69,7 +69,8 @@ mod tests {
         let mut packer = Packer::new(Batching { max_files, max_bytes });
         let (mut sizes, mut pending) = (Vec::new(), 0);
         for (index, (bytes, unreached)) in files.iter().enumerate() {
-            match packer.add(PlannedFile { key: format!("{index:06}"), etag: String::new(), bytes: *bytes }, *unreached) {
+            match packer.add(PlannedFile { key: format!("{index:06}"), etag: String::new(), bytes: *bytes, places: Vec::new() }, *unreached)
+            {
                 Packed::Taken => {}
                 Packed::Closed(batch) => sizes.push(batch.files.len()),
                 Packed::Pending => pending += 1,

@@ -1,10 +1,12 @@
 //! What a merge of listing and ledger finds, written out as it goes.
 
+use std::collections::HashSet;
+
 use crds::wire::{Batch, ClassCounts, LedgerRecord, OtherFile, Outcome, PlannedFile, Reason};
 
 use super::classify::{Terms, Verdict, Why, classify};
 use super::guard::WithdrawalGuard;
-use super::pack::{Packed, Packer};
+use super::pack::{MAX_BATCHES, Packed, Packer};
 use crate::context::{CONVERTER_VERSION, Context};
 use crate::error::StageError;
 use crate::failpoint::FailPoint;
@@ -13,6 +15,26 @@ use crate::source::SourceFile;
 
 /// Bytes of lines after which a part of other files is written.
 const OTHER_BYTES: usize = 8 << 20;
+
+/// A file of a grid that may be converted.
+#[derive(Debug)]
+pub(super) struct Candidate {
+    pub file: PlannedFile,
+    /// Milliseconds since 1970.
+    pub modified: i64,
+    pub why: Why,
+}
+
+/// What a grid's plan must have seen whole before it lays anything.
+#[derive(Debug, Default)]
+pub(super) struct Candidates {
+    pub files: Vec<Candidate>,
+    /// Published files that are gone, and whose rows are to go.
+    pub gone: Vec<String>,
+    /// Hashes of the keys that are unchanged.
+    pub unchanged: HashSet<u64>,
+    others: Vec<OtherFile>,
+}
 
 #[derive(Debug)]
 pub(super) struct Survey {
@@ -23,6 +45,8 @@ pub(super) struct Survey {
     pub hostile: Vec<OtherFile>,
     terms: Terms,
     packer: Packer,
+    /// Of a grid: its files wait until all are known.
+    pub grid: Option<Candidates>,
     guard: WithdrawalGuard,
     others: Vec<u8>,
     relayout: bool,
@@ -46,10 +70,12 @@ impl Survey {
                 retries: document.retries,
                 memory: context.limits.memory_bytes,
                 csv: document.config.get("csv_config").is_some_and(serde_json::Value::is_object),
+                grid: context.config.grid.is_some(),
                 min_age_seconds: document.source.min_age_seconds,
                 now: context.now,
             },
             packer: Packer::new(document.batching),
+            grid: context.config.grid.is_some().then(Candidates::default),
             guard: WithdrawalGuard::default(),
             others: Vec::new(),
             relayout,
@@ -80,6 +106,9 @@ impl Survey {
             Verdict::Unchanged if self.relayout => return self.convert(context, file, Why::Stale, false).await,
             Verdict::Unchanged => {
                 self.counts.unchanged += 1;
+                if let Some(grid) = &mut self.grid {
+                    grid.unchanged.insert(crate::source::hash_of(&file.key));
+                }
                 // It returned, or what failed since was taken back: the ledger is told.
                 if record.is_some_and(|record| record.withdrawn || record.last.outcome != Outcome::Processed) {
                     self.other(context, &other(Outcome::Unchanged, None, None, false)).await?;
@@ -107,8 +136,17 @@ impl Survey {
 
     async fn convert(&mut self, context: &Context, file: SourceFile, why: Why, unreached: bool) -> Result<(), StageError> {
         let bytes = file.listed.bytes;
-        let planned = PlannedFile { key: file.key.clone(), etag: file.listed.etag.clone(), bytes };
-        match self.packer.add(planned, unreached) {
+        let modified = file.listed.modified.as_millisecond();
+        let planned = PlannedFile { key: file.key.clone(), etag: file.listed.etag.clone(), bytes, places: Vec::new() };
+        let packed = match &mut self.grid {
+            Some(grid) if grid.files.len() < MAX_BATCHES as usize * context.document.batching.max_files as usize => {
+                grid.files.push(Candidate { file: planned, modified, why });
+                Packed::Taken
+            }
+            Some(_) => Packed::Pending,
+            None => self.packer.add(planned, unreached),
+        };
+        match packed {
             Packed::Pending => {
                 self.counts.pending += 1;
                 let (key, etag) = (file.key, file.listed.etag);
@@ -122,13 +160,38 @@ impl Survey {
         if why == Why::New {
             self.guard.arrived(&file.key);
         }
-        match why {
-            Why::New => self.counts.new += 1,
-            Why::Changed => self.counts.changed += 1,
-            Why::Stale => self.counts.stale += 1,
-            Why::Retried => self.counts.retried += 1,
-        }
+        *self.counted(why) += 1;
         Ok(())
+    }
+
+    fn counted(&mut self, why: Why) -> &mut u64 {
+        match why {
+            Why::New => &mut self.counts.new,
+            Why::Changed => &mut self.counts.changed,
+            Why::Stale => &mut self.counts.stale,
+            Why::Retried => &mut self.counts.retried,
+        }
+    }
+
+    /// A file that was to be converted, and is not.
+    pub fn turned_away(&mut self, why: Why, line: OtherFile) {
+        *self.counted(why) -= 1;
+        match line.outcome {
+            Outcome::Failed => self.counts.failed += 1,
+            _ => self.counts.skipped += 1,
+        }
+        self.grid.get_or_insert_default().others.push(line);
+    }
+
+    /// A published file whose rows have gone to newer ones.
+    pub fn superseded(&mut self, line: OtherFile) {
+        let grid = self.grid.get_or_insert_default();
+        if grid.unchanged.contains(&crate::source::hash_of(&line.key)) {
+            self.counts.unchanged -= 1;
+            self.counts.skipped += 1;
+            grid.others.retain(|other| other.key != line.key);
+            grid.others.push(line);
+        }
     }
 
     /// A record whose file is not listed.
@@ -136,6 +199,11 @@ impl Survey {
         if record.withdrawn {
             self.kept_rows += record.published.as_ref().map_or(0, |published| published.rows);
             return Ok(());
+        }
+        if let Some(grid) = &mut self.grid
+            && context.document.on_source_delete == crds::wire::OnSourceDelete::Remove
+        {
+            grid.gone.push(record.key.clone());
         }
         if live(record) {
             self.guard.live += 1;
@@ -148,8 +216,8 @@ impl Survey {
         self.other(context, &line).await
     }
 
-    /// Writes what is left and asks the guards.
-    pub async fn finish(&mut self, context: &Context) -> Result<(), StageError> {
+    /// Asks the guards.
+    pub fn finish(&mut self, context: &Context) -> Result<(), StageError> {
         let document = &context.document;
         let confirm = document.confirm.as_deref();
         self.guard.check(document.on_source_delete, document.max_withdrawn_percent, confirm)?;
@@ -163,13 +231,25 @@ impl Survey {
                 return Err(StageError::Guard { reason: Reason::KeptRowsWouldBeLost, message, confirm: Some(digest) });
             }
         }
+        Ok(())
+    }
+
+    /// Writes what is left.
+    pub async fn close(&mut self, context: &Context) -> Result<(), StageError> {
         if let Some(batch) = self.packer.close() {
             self.write_batch(context, batch).await?;
+        }
+        if let Some(grid) = &mut self.grid {
+            let mut lines = std::mem::take(&mut grid.others);
+            lines.sort_by(|one, two| one.key.cmp(&two.key));
+            for line in &lines {
+                self.write_other(context, line).await?;
+            }
         }
         self.write_others(context).await
     }
 
-    async fn write_batch(&mut self, context: &Context, batch: Batch) -> Result<(), StageError> {
+    pub async fn write_batch(&mut self, context: &Context, batch: Batch) -> Result<(), StageError> {
         let key = context.layout.batch(&context.run, &context.nonce, batch.index);
         let body = serde_json::to_vec(&batch).map_err(|source| StageError::corrupt(&key, source))?;
         context.destination.put(&key, body.into()).await?;
@@ -178,6 +258,14 @@ impl Survey {
     }
 
     async fn other(&mut self, context: &Context, line: &OtherFile) -> Result<(), StageError> {
+        if let Some(grid) = &mut self.grid {
+            grid.others.push(line.clone());
+            return Ok(());
+        }
+        self.write_other(context, line).await
+    }
+
+    async fn write_other(&mut self, context: &Context, line: &OtherFile) -> Result<(), StageError> {
         push_line(&mut self.others, line)?;
         if self.others.len() >= OTHER_BYTES { self.write_others(context).await } else { Ok(()) }
     }

@@ -99,6 +99,6 @@ pub(crate) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
 }
 
 /// Opens a NetCDF file by its content.
-pub fn open(input: impl Into<Input>) -> Result<Box<dyn Reader + Send>, ReadError> {
+pub fn open(input: impl Into<Input>) -> Result<Box<dyn Reader + Send + Sync>, ReadError> {
     Ok(Box::new(netcdf::NetcdfReader::open(input.into())?))
 }

@@ -102,7 +102,7 @@ pub struct Validated {
 }
 
 impl Validated {
-    /// Refuses what the model accepts and this version does not convert (Zarr output, special
+    /// Refuses what the model accepts and this version does not convert (unknown
     /// handlers, functions, some options of CSV readers).
     pub fn supported(self) -> Result<Self, ConfigError> {
         if self.unsupported.is_empty() { Ok(self) } else { Err(ConfigError::Unsupported(self.unsupported)) }

@@ -2,12 +2,12 @@
 //!
 //! | hash | covers | a change means |
 //! |---|---|---|
-//! | layout | format, partitions, the type of each column, Zarr dimensions, chunks and template, compat, naming of objects | `LayoutConflict` until a rebuild |
-//! | content | the order of columns, what is added, dropped, computed and how files are read, the valid range of the partition's position | files are stale |
-//! | metadata | attributes of variables, global attributes, dataset name, UUID | the sidecar is rewritten |
+//! | layout | format, compat, naming of objects; of a table partitions and the type of each column; of a grid dimensions, chunks, template, target grids, and type, dimensions and `drop_var` of each variable | `LayoutConflict` until a rebuild |
+//! | content | of a table the order of columns, what is added, dropped, computed and how files are read, the valid range of the partition's position; of a grid what is added, sorted, not decoded and not written over | files are stale |
+//! | metadata | attributes of variables, global attributes, dataset name, UUID | the sidecar, or the attributes of the store, are written again |
 //!
 //! `run_settings`, logging and the registry block are in none of them. The order of keys inside an
-//! object never matters, but the order of the columns does (it is the order inside every file), and
+//! object never matters, but the order of a table's columns does (it is the order inside every file), and
 //! so does the order of partitions. 90.0 and 90 are the same number, because the API server makes no
 //! difference between them.
 
@@ -15,34 +15,53 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::cast::whole;
+use super::grid::{ChunkLength, GridConfig, GridSource, TargetGrid};
 use super::{DatasetConfig, Partition, Source, VariableSchema};
 use crate::wire::{Compat, Hashes, Naming};
 
 /// The hashes of a merged and validated config.
 #[must_use]
 pub fn hashes(merged: &Value, config: &DatasetConfig, compat: Compat, naming: Naming) -> Hashes {
+    let (layout, content, metadata) = match &config.grid {
+        None => (table_layout(config), table_content(merged, config), table_metadata(config)),
+        Some(grid) => (grid_layout(grid), grid_content(grid), grid_metadata(grid)),
+    };
     Hashes {
-        layout: hash(&layout(merged, config, compat, naming)),
-        content: hash(&content(merged, config)),
-        metadata: hash(&metadata(config)),
+        layout: hash(&all([
+            json!({
+                "format": config.format,
+                "compat": compat,
+                // Absent for the default: datasets are older than the choice.
+                "naming": (naming != Naming::default()).then_some(naming),
+            }),
+            layout,
+        ])),
+        content: hash(&content),
+        metadata: hash(&all([
+            json!({
+                "dataset_name": config.dataset_name,
+                "metadata_uuid": config.metadata_uuid,
+                "global_attributes": config.global_attributes,
+            }),
+            metadata,
+        ])),
     }
 }
 
-fn layout(merged: &Value, config: &DatasetConfig, compat: Compat, naming: Naming) -> Value {
+/// One object with the keys of both.
+fn all(parts: [Value; 2]) -> Value {
+    parts.into_iter().filter_map(|part| if let Value::Object(map) = part { Some(map) } else { None }).flatten().collect()
+}
+
+fn table_layout(config: &DatasetConfig) -> Value {
     let types: Map<String, Value> =
         config.schema.iter().map(|column| (column.name.clone(), Value::from(column.column_type.as_str()))).collect();
     let dims: Map<String, Value> =
         config.schema.iter().filter_map(|column| Some((column.name.clone(), column.attributes.get("dims")?.clone()))).collect();
     json!({
-        "format": config.format,
-        "compat": compat,
-        // Absent for the default: datasets are older than the choice.
-        "naming": (naming != Naming::default()).then_some(naming),
         "partitioning": config.partitioning.iter().map(partition).collect::<Vec<_>>(),
         "types": types,
         "dims": dims,
-        "dimensions": transform(merged, "dimensions"),
-        "var_template_shape": transform(merged, "var_template_shape"),
     })
 }
 
@@ -56,7 +75,7 @@ fn partition(partition: &Partition) -> Value {
     }
 }
 
-fn content(merged: &Value, config: &DatasetConfig) -> Value {
+fn table_content(merged: &Value, config: &DatasetConfig) -> Value {
     let mut dropped = config.drop_variables.clone();
     dropped.sort();
     json!({
@@ -73,18 +92,11 @@ fn content(merged: &Value, config: &DatasetConfig) -> Value {
         "mode": config.mode.canonical(),
         "drop_var": dropped_from_schema(merged),
         "csv_config": merged.get("csv_config"),
-        "vars_incompatible_with_region": transform(merged, "vars_incompatible_with_region"),
-        "dataset_sort_by": transform(merged, "dataset_sort_by"),
-        "skip_cftime_decode": transform(merged, "skip_cftime_decode"),
-        "target_dimension_grids": transform(merged, "target_dimension_grids"),
     })
 }
 
-fn metadata(config: &DatasetConfig) -> Value {
+fn table_metadata(config: &DatasetConfig) -> Value {
     json!({
-        "dataset_name": config.dataset_name,
-        "metadata_uuid": config.metadata_uuid,
-        "global_attributes": config.global_attributes,
         "variables": config.schema.iter().map(|column| (column.name.clone(), column.attributes.clone().into())).collect::<Map<_, _>>(),
     })
 }
@@ -122,8 +134,67 @@ fn dropped_from_schema(merged: &Value) -> Vec<&str> {
     names
 }
 
-fn transform<'a>(merged: &'a Value, key: &str) -> Option<&'a Value> {
-    merged.get("schema_transformation")?.get(key)
+/// Order of dimensions and variables is left out: a store keeps the one that it has.
+fn grid_layout(grid: &GridConfig) -> Value {
+    let dimensions = grid.dimensions.iter().map(|dimension| {
+        let chunk = match dimension.chunk {
+            ChunkLength::Whole => Value::Null,
+            ChunkLength::Length(length) => length.into(),
+        };
+        (dimension.name.clone(), json!({"chunk": chunk}))
+    });
+    // What is dropped has no type in the store.
+    let variables = grid.variables.iter().map(|variable| {
+        let kept = json!({"type": variable.grid_type.to_string(), "dims": variable.dims});
+        (variable.name.clone(), if variable.dropped { json!("dropped") } else { kept })
+    });
+    let targets = grid.target_grids.iter().map(|(name, target)| {
+        let target = match target {
+            TargetGrid::Values(values) => json!(values),
+            TargetGrid::Steps { min, max, step } => json!({"min": min, "max": max, "step": step}),
+        };
+        (name.clone(), target)
+    });
+    json!({
+        "dimensions": dimensions.collect::<Map<_, _>>(),
+        "append": grid.append_name(),
+        "variables": variables.collect::<Map<_, _>>(),
+        "template": grid.template,
+        "target_grids": targets.collect::<Map<_, _>>(),
+    })
+}
+
+fn grid_content(grid: &GridConfig) -> Value {
+    let added = grid.variables.iter().filter(|variable| !variable.dropped).filter_map(|variable| {
+        let source = match variable.source.as_ref()? {
+            GridSource::Filename => json!("filename"),
+            GridSource::GlobalAttribute(name) => json!({"global": name}),
+        };
+        Some((variable.name.clone(), source))
+    });
+    json!({
+        "added": added.collect::<Map<_, _>>(),
+        "incompatible_with_region": sorted(&grid.incompatible_with_region),
+        "sort_by": grid.sort_by,
+        "undecoded_times": sorted(&grid.undecoded_times),
+    })
+}
+
+fn grid_metadata(grid: &GridConfig) -> Value {
+    let variables = grid.variables.iter().filter(|variable| !variable.dropped);
+    json!({
+        "has_metadata_uuid": grid.has_metadata_uuid,
+        "deleted_attributes": sorted(&grid.deleted_attributes),
+        "variables": variables.map(|variable| (variable.name.clone(), variable.attributes.clone().into())).collect::<Map<_, _>>(),
+    })
+}
+
+/// The names of a set: their order says nothing.
+fn sorted(names: &[String]) -> Vec<&str> {
+    let mut names: Vec<&str> = names.iter().map(String::as_str).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 /// The first 16 hexadecimal digits of the SHA-256 of the canonical text.

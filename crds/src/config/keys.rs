@@ -66,6 +66,7 @@ const FUNCTION: &[&str] = &["extract_method", "method"];
 const PARTITION: &[&str] = &["source_variable", "type", "time_extent", "spatial_extent"];
 const TIME_EXTENT: &[&str] = &["time_varname", "partition_period"];
 const SPATIAL_EXTENT: &[&str] = &["lat_varname", "lon_varname", "spatial_resolution"];
+pub(super) const TARGET_GRID: &[&str] = &["values", "min", "max", "step"];
 const DIMENSION: &[&str] = &["name", "chunk", "append_dim", "rechunk", "size"];
 const CSV: &[&str] = &["pandas_read_csv_config", "polars_read_csv_config"];
 
@@ -75,7 +76,9 @@ pub const PLACEHOLDER: &str = "FILL UP MANUALLY - CHECK DOCUMENTATION";
 /// Lists the keys that nothing reads, and those that have no meaning here.
 pub(crate) fn check(config: &Value, format: Option<Format>, findings: &mut Findings) {
     let root = Node::root(config);
-    level(&root, &[TOP], IGNORED_TOP, findings);
+    let zarr = format == Some(Format::Zarr);
+    let ignored_top = [IGNORED_TOP, if zarr { &["csv_config"] } else { &[] }].concat();
+    level(&root, &[TOP], &ignored_top, findings);
     if let Some(run) = root.get("run_settings") {
         level(&run, &[RUN, IGNORED_RUN], IGNORED_RUN, findings);
         for path in list(&run, "paths") {
@@ -88,7 +91,7 @@ pub(crate) fn check(config: &Value, format: Option<Format>, findings: &mut Findi
             }
         }
     }
-    if let Some(csv) = root.get("csv_config") {
+    if let Some(csv) = root.get("csv_config").filter(|_| !zarr) {
         level(&csv, &[CSV], &[], findings);
     }
     // The incumbent documents more of these than it reads.
@@ -128,6 +131,12 @@ pub(crate) fn check(config: &Value, format: Option<Format>, findings: &mut Findi
         for (label, value) in dimensions.iter().filter(|(label, _)| !label.starts_with('_')) {
             let path = join(&transform.at("dimensions"), label);
             level(&Node { value, path }, &[DIMENSION], &["rechunk", "size"], findings);
+        }
+    }
+    if let Some(Value::Object(grids)) = transform.get("target_dimension_grids").filter(|_| zarr).map(|node| node.value) {
+        for (name, value) in grids.iter().filter(|(name, _)| !name.starts_with('_')) {
+            let path = join(&transform.at("target_dimension_grids"), name);
+            level(&Node { value, path }, &[TARGET_GRID], &[], findings);
         }
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{CsvConfig, Function, Mode};
+use super::{CsvConfig, Function, GridConfig, Mode};
 
 /// The form of the published dataset: the suffix of its folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
@@ -47,6 +47,8 @@ pub struct DatasetConfig {
     pub source_bucket: String,
     /// How CSV inputs are read; a CSV file without it fails.
     pub csv: Option<CsvConfig>,
+    /// Of Zarr. The fields that make a table (`schema`, added and dropped variables, `partitioning`, `csv`) are empty then.
+    pub grid: Option<GridConfig>,
     pub force_previous_parquet_deletion: bool,
 }
 

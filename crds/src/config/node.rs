@@ -119,3 +119,8 @@ pub(crate) fn kind(value: &Value) -> &'static str {
         Value::Object(_) => "an object",
     }
 }
+
+/// Text of a config that goes into a message: short and without control characters.
+pub(crate) fn shown(text: &str) -> String {
+    text.chars().take(80).flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] }).collect()
+}

@@ -62,16 +62,6 @@ impl ColumnType {
         })
     }
 
-    /// The type a Zarr schema's name means: numpy's, where `float` has 64 bits and `<U12` is text.
-    #[must_use]
-    pub fn from_numpy_name(name: &str) -> Option<Self> {
-        match name {
-            "float" => Some(Self::Float64),
-            _ if name.strip_prefix("<U").is_some_and(|width| width.bytes().all(|b| b.is_ascii_digit())) => Some(Self::Utf8),
-            _ => Self::from_name(name),
-        }
-    }
-
     /// Whether values of this type are floating-point numbers.
     #[must_use]
     pub const fn is_float(self) -> bool {

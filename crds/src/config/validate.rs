@@ -3,7 +3,8 @@
 use serde_json::{Map, Value};
 
 use super::finding::Findings;
-use super::node::Node;
+use super::node::{Node, shown};
+use super::variables::Variables;
 use super::{ConfigError, DatasetConfig, Format, Validated, csv, keys, mode, partitions, paths, variables, zarr};
 
 /// Checks a merged config. All problems are found in one pass, not only the first.
@@ -16,23 +17,23 @@ pub fn validate(config: &Value) -> Result<Validated, ConfigError> {
     keys::secrets(config, &mut findings);
     keys::check(config, format, &mut findings);
 
-    let format_or_parquet = format.unwrap_or(Format::Parquet);
-    let variables = variables::variables(&root, format_or_parquet, &mut findings);
-    let partitioning = match format {
-        Some(Format::Parquet) => partitions::partitions(&root, &variables, &mut findings),
-        Some(Format::Zarr) => {
-            zarr::check(&root, &variables, &mut findings);
-            Vec::new()
+    let (global_attributes, deleted) = global_attributes(&root, &mut findings);
+    let mut variables = Variables::default();
+    let (mut partitioning, mut grid) = (Vec::new(), None);
+    match format {
+        Some(Format::Zarr) => grid = zarr::grid(&root, deleted, &mut findings),
+        Some(Format::Parquet) => {
+            variables = variables::variables(&root, &mut findings);
+            partitioning = partitions::partitions(&root, &variables, &mut findings);
         }
-        None => Vec::new(),
-    };
+        None => variables = variables::variables(&root, &mut findings),
+    }
     let metadata_uuid = root.text_of("metadata_uuid", &mut findings).map(str::to_owned);
     if config.get("metadata_uuid").is_none() {
         findings.warn("metadata_uuid", "missing; the dataset gets none (write null to say so)");
     }
     let mode = mode::mode(&root, format, &mut findings);
-    let csv = csv::csv(&root, &mut findings);
-    let global_attributes = global_attributes(&root, &mut findings);
+    let csv = if format == Some(Format::Zarr) { None } else { csv::csv(&root, &mut findings) };
     let run = paths::run_settings(&root, &mut findings);
 
     let (Some(dataset_name), Some(format)) = (name, format) else { return Err(invalid(findings)) };
@@ -54,6 +55,7 @@ pub fn validate(config: &Value) -> Result<Validated, ConfigError> {
             exclude: run.exclude,
             source_bucket: run.source_bucket,
             csv,
+            grid,
             force_previous_parquet_deletion: run.force_previous_parquet_deletion,
         },
         source_options: run.source_options,
@@ -84,18 +86,10 @@ fn dataset_name(root: &Node<'_>, findings: &mut Findings) -> Option<String> {
     Some(name.to_owned())
 }
 
-/// Text of a config that goes into a message: short and without control characters.
-fn shown(text: &str) -> String {
-    text.chars().take(80).flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] }).collect()
-}
-
 fn format(root: &Node<'_>, findings: &mut Findings) -> Option<Format> {
     match root.required_text("cloud_optimised_format", "`parquet` or `zarr`", findings)? {
         "parquet" => Some(Format::Parquet),
-        "zarr" => {
-            findings.unsupported("cloud_optimised_format", "zarr output comes in a later version; write `parquet`");
-            Some(Format::Zarr)
-        }
+        "zarr" => Some(Format::Zarr),
         other => {
             findings.error("cloud_optimised_format", format!("`{}` is not a format; write `parquet` or `zarr`", shown(other)));
             None
@@ -103,17 +97,19 @@ fn format(root: &Node<'_>, findings: &mut Findings) -> Option<Format> {
     }
 }
 
-fn global_attributes(root: &Node<'_>, findings: &mut Findings) -> Map<String, Value> {
+/// What is set, and the names of what is deleted.
+fn global_attributes(root: &Node<'_>, findings: &mut Findings) -> (Map<String, Value>, Vec<String>) {
+    let (mut set, mut deleted) = (Map::new(), Vec::new());
     let Some(node) = root.get("schema_transformation").and_then(|transform| transform.get("global_attributes")) else {
-        return Map::new();
+        return (set, deleted);
     };
     for (key, entry) in node.entries(findings) {
         match key {
-            "delete" if !entry.value.is_null() => drop(entry.texts(findings)),
-            "set" | "delete" => {}
+            "set" | "delete" if entry.value.is_null() => {}
+            "set" => set = entry.object(findings).cloned().unwrap_or_default(),
+            "delete" => deleted = entry.texts(findings),
             _ => findings.error(entry.path, "not one of `set` and `delete`; move the attribute below `set`"),
         }
     }
-    let Some(set) = node.get("set") else { return Map::new() };
-    set.object(findings).cloned().unwrap_or_default()
+    (set, deleted)
 }

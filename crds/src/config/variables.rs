@@ -1,12 +1,12 @@
-//! `schema`, `add_variables` and `drop_variables`: the columns of the dataset.
+//! `schema`, `add_variables` and `drop_variables`: the columns of a table.
 
 use serde_json::{Map, Value};
 
 use super::finding::Findings;
 use super::functions;
-use super::node::{Node, is_comment, join, kind};
+use super::node::{Node, join, kind};
 use super::types::TYPE_NAMES;
-use super::{AddedVariable, ColumnType, Format, Source, VariableSchema};
+use super::{AddedVariable, ColumnType, Source, VariableSchema};
 
 /// The columns as the incumbent builds them: `schema` in order, added variables set or appended, dropped ones out.
 #[derive(Debug, Default)]
@@ -22,12 +22,12 @@ impl Variables {
     }
 }
 
-pub(crate) fn variables(root: &Node<'_>, format: Format, findings: &mut Findings) -> Variables {
-    let mut out = Variables { schema: schema(root, format, findings), ..Variables::default() };
+pub(crate) fn variables(root: &Node<'_>, findings: &mut Findings) -> Variables {
+    let mut out = Variables { schema: schema(root, findings), ..Variables::default() };
     let Some(transform) = root.get("schema_transformation") else { return out };
     if let Some(entries) = transform.get("add_variables") {
         for (name, node) in entries.entries(findings) {
-            let Some((variable, attributes)) = added(name, &node, &transform, format, findings) else { continue };
+            let Some((variable, attributes)) = added(name, &node, &transform, findings) else { continue };
             let column = VariableSchema { name: name.to_owned(), column_type: variable.column_type, attributes };
             match out.schema.iter_mut().find(|known| known.name == name) {
                 Some(place) => *place = column,
@@ -47,7 +47,8 @@ pub(crate) fn variables(root: &Node<'_>, format: Format, findings: &mut Findings
     out
 }
 
-fn schema(root: &Node<'_>, format: Format, findings: &mut Findings) -> Vec<VariableSchema> {
+/// The variables under `schema`, comments left out.
+pub(super) fn schema_entries<'a>(root: &Node<'a>, findings: &mut Findings) -> Vec<(&'a str, Node<'a>)> {
     let Some(node) = root.get("schema") else {
         let advice = if root.get("dataset_schema").is_some() {
             "missing; rename `dataset_schema` to `schema`"
@@ -64,47 +65,38 @@ fn schema(root: &Node<'_>, format: Format, findings: &mut Findings) -> Vec<Varia
     if map.is_empty() {
         findings.error("schema", "empty; write the `type` and attributes of each variable");
     }
+    node.entries(findings)
+}
+
+fn schema(root: &Node<'_>, findings: &mut Findings) -> Vec<VariableSchema> {
     let mut out = Vec::new();
-    for (name, value) in map.iter().filter(|(name, value)| !is_comment(name, value)) {
-        let variable = Node { value, path: node.at(name) };
+    for (name, variable) in schema_entries(root, findings) {
         let Some(attributes) = variable.object(findings) else { continue };
-        if format == Format::Zarr && variable.get("drop_var").is_some_and(|flag| flag.flag(findings)) {
-            continue;
-        }
-        if let Some((_, column_type)) = type_of(&variable, format, findings) {
-            out.push(VariableSchema { name: name.clone(), column_type, attributes: attributes.clone() });
+        if let Some((_, column_type)) = type_of(&variable, findings) {
+            out.push(VariableSchema { name: name.to_owned(), column_type, attributes: attributes.clone() });
         }
     }
     out
 }
 
-fn type_of<'a>(variable: &Node<'a>, format: Format, findings: &mut Findings) -> Option<(&'a str, ColumnType)> {
+fn type_of<'a>(variable: &Node<'a>, findings: &mut Findings) -> Option<(&'a str, ColumnType)> {
     let name = variable.required_text("type", "a type such as `float`, `double`, `int32`, `string` or `timestamp[ns]`", findings)?;
-    let column_type = match format {
-        Format::Parquet => ColumnType::from_name(name),
-        Format::Zarr => ColumnType::from_numpy_name(name),
-    };
+    let column_type = ColumnType::from_name(name);
     if column_type.is_none() {
         findings.error(variable.at("type"), format!("`{name}` is not a type; write one of {}", TYPE_NAMES.join(", ")));
     }
     Some((name, column_type?))
 }
 
-fn added(
-    name: &str,
-    node: &Node<'_>,
-    transform: &Node<'_>,
-    format: Format,
-    findings: &mut Findings,
-) -> Option<(AddedVariable, Map<String, Value>)> {
+fn added(name: &str, node: &Node<'_>, transform: &Node<'_>, findings: &mut Findings) -> Option<(AddedVariable, Map<String, Value>)> {
     node.object(findings)?;
-    let source = source(name, node, transform, format, findings);
+    let source = source(name, node, transform, findings);
     let Some(schema) = node.get("schema") else {
         findings.error(node.at("schema"), "missing; write at least its `type` and `units`");
         return None;
     };
     let attributes = schema.object(findings)?;
-    let (type_name, column_type) = type_of(&schema, format, findings)?;
+    let (type_name, column_type) = type_of(&schema, findings)?;
     match (&source, column_type) {
         (Some(Source::TimeExtent), other) if other != ColumnType::Int64 => {
             findings.error(schema.at("type"), format!("`{type_name}` cannot hold a time partition; write `int64`"));
@@ -114,10 +106,7 @@ fn added(
         }
         _ => {}
     }
-    match schema.get("units") {
-        None => findings.warn(schema.at("units"), "missing; the variable gets none (write `1` for a variable without a dimension)"),
-        Some(units) => drop(units.text(findings)),
-    }
+    units(&schema, findings);
     // What the sidecar shows of an added variable: its type first.
     let mut ordered = Map::new();
     ordered.insert("type".to_owned(), Value::from(type_name));
@@ -132,10 +121,18 @@ fn added(
     Some((variable, ordered))
 }
 
+/// Each added variable should have some.
+pub(super) fn units(schema: &Node<'_>, findings: &mut Findings) {
+    match schema.get("units") {
+        None => findings.warn(schema.at("units"), "missing; the variable gets none (write `1` for a variable without a dimension)"),
+        Some(units) => drop(units.text(findings)),
+    }
+}
+
 const SOURCES: &str = "`@filename`, `@global_attribute:<name>`, `@variable_attribute:<variable>.<attribute>`, \
     `@partitioning:time_extent`, `@partitioning:spatial_extent` or `@function:<name>`";
 
-fn source(variable: &str, node: &Node<'_>, transform: &Node<'_>, format: Format, findings: &mut Findings) -> Option<Source> {
+fn source(variable: &str, node: &Node<'_>, transform: &Node<'_>, findings: &mut Findings) -> Option<Source> {
     let text = node.required_text("source", &format!("one of {SOURCES}"), findings)?;
     let path = node.at("source");
     let source = match text.split_once(':') {
@@ -143,13 +140,7 @@ fn source(variable: &str, node: &Node<'_>, transform: &Node<'_>, format: Format,
         Some(("@partitioning", "time_extent")) => Source::TimeExtent,
         Some(("@partitioning", "spatial_extent")) => Source::SpatialExtent,
         Some(("@global_attribute", name)) if !name.is_empty() => Source::GlobalAttribute(name.to_owned()),
-        Some(("@function", name)) if !name.is_empty() => {
-            if format == Format::Zarr {
-                findings.error(path, format!("`{text}` has no meaning for zarr; write `@filename` or `@global_attribute:<name>`"));
-                return None;
-            }
-            Source::Function(functions::function(transform, name, variable, &path, findings)?)
-        }
+        Some(("@function", name)) if !name.is_empty() => Source::Function(functions::function(transform, name, variable, &path, findings)?),
         Some(("@variable_attribute", rest)) => match rest.split_once('.') {
             Some((variable, attribute)) if !variable.is_empty() && !attribute.is_empty() => {
                 Source::VariableAttribute { variable: variable.to_owned(), attribute: attribute.to_owned() }
@@ -164,9 +155,5 @@ fn source(variable: &str, node: &Node<'_>, transform: &Node<'_>, format: Format,
             return None;
         }
     };
-    if format == Format::Zarr && !matches!(source, Source::Filename | Source::GlobalAttribute(_)) {
-        findings.error(path, format!("`{text}` has no meaning for zarr; write `@filename` or `@global_attribute:<name>`"));
-        return None;
-    }
     Some(source)
 }

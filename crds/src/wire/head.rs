@@ -20,6 +20,9 @@ pub struct Head {
     pub totals: Totals,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sidecar: Option<Sidecar>,
+    /// Of a Zarr dataset: the object with its [`super::GridState`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grid: Option<String>,
     /// Present until the run's effects have been applied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending: Option<PendingEffects>,

@@ -85,6 +85,20 @@ impl StateLayout {
     pub fn effects(&self, run: &str, kind: &str, nonce: &str, part: usize) -> String {
         format!("{}/runs/{run}/effects/{kind}-{nonce}-{part:05}.jsonl", self.root)
     }
+    /// A grid's state after a run.
+    #[must_use]
+    pub fn grid(&self, run: &str, nonce: &str) -> String {
+        format!("{}/grid/{run}-{nonce}.json", self.root)
+    }
+    #[must_use]
+    pub fn planned_grid(&self, run: &str, nonce: &str) -> String {
+        format!("{}/runs/{run}/plan/{nonce}/grid.json", self.root)
+    }
+    /// What the plan and the commit stage of a grid.
+    #[must_use]
+    pub fn staged_grid(&self, run: &str, nonce: &str, object: usize) -> String {
+        format!("{}/runs/{run}/staged/grid/{nonce}/{object:05}", self.root)
+    }
     #[must_use]
     pub fn report(&self, run: &str) -> String {
         format!("{}/reports/{run}/report.json", self.root)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Reason;
+use super::{PublishedObject, Reason};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -46,6 +46,12 @@ pub struct Manifest {
     pub files: Vec<FileRecord>,
     pub bytes_read: u64,
     pub bytes_written: u64,
+    /// Of a grid: the batch's chunks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub chunks: Vec<StagedObject>,
+    /// Of a grid: chunks of the store that hold nothing any more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub emptied: Vec<PublishedObject>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -3,6 +3,7 @@
 pub mod digest;
 pub mod document;
 pub mod exit;
+pub mod grid;
 pub mod head;
 pub mod layout;
 pub mod ledger;
@@ -14,6 +15,7 @@ pub mod report;
 pub use digest::{Digest, ErrorGroup, StageFailure};
 pub use document::{Access, Batching, Compat, Document, FailureBudget, Hashes, Naming, OnSourceDelete};
 pub use exit::ExitCode;
+pub use grid::{GridRows, GridState, Owner, Place, PlannedGrid, StoredTimes};
 pub use head::{Copy, EffectsPart, Head, PartRef, PendingEffects, Sidecar, Totals};
 pub use ledger::{Last, LedgerRecord, Published, PublishedObject};
 pub use manifest::{FileRecord, Manifest, Outcome, StagedObject};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Document, Outcome, Reason};
+use super::{Document, Outcome, Place, Reason};
 
 /// `plan.json`, written create-if-absent and last.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,6 +31,9 @@ pub struct Plan {
     /// The layout changed: all objects of the old one go, and nothing of them is kept.
     #[serde(default)]
     pub relayout: bool,
+    /// Of a Zarr dataset: the object with the [`super::PlannedGrid`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grid: Option<String>,
 }
 
 /// How the listing fell into classes. `discovered` is the sum of all but `withdrawn`.
@@ -69,6 +72,9 @@ impl ClassCounts {
 pub struct Batch {
     pub index: u32,
     pub files: Vec<PlannedFile>,
+    /// Of a grid: the chunks along the append dimension that this batch alone writes, in ascending order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub chunks: Vec<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,6 +84,9 @@ pub struct PlannedFile {
     pub key: String,
     pub etag: String,
     pub bytes: u64,
+    /// Of a grid: where its rows go. Those in chunks of other batches are among them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub places: Vec<Place>,
 }
 
 /// A file of the listing (or of the ledger, when withdrawn) that goes to no batch.

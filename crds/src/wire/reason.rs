@@ -61,6 +61,12 @@ reasons! {
     NoRows: Structural,
     /// A partition column without a single value.
     EmptyPartitionColumn: Structural,
+    /// Its dimensions or positions are not those of the store.
+    GridMismatch: Structural,
+    /// A coordinate or variable that has no time differs from the store's.
+    StaticChanged: Structural,
+    /// Another file, of another site or instrument, has the same time.
+    TimeConflict: Structural,
     /// A column that cannot take the schema's type.
     CastFailed: Structural,
     /// Counts or indices of a ragged array that do not fit its samples.

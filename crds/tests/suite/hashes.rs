@@ -4,6 +4,7 @@ use crds::config::{hashes, validate};
 use crds::wire::{Compat, Hashes, Naming};
 use serde_json::{Value, json};
 
+use crate::config_zarr::zarr;
 use crate::{config, remove, set};
 
 fn of(config: &Value) -> Hashes {
@@ -97,4 +98,71 @@ fn compat_and_naming_are_layout() {
     let before = of(Compat::Fixed, Naming::Basename);
     assert_eq!(moved(&before, &of(Compat::Incumbent, Naming::Basename)), Moves::Layout);
     assert_eq!(moved(&before, &of(Compat::Fixed, Naming::FullKey)), Moves::Layout);
+}
+
+#[test]
+fn each_part_of_a_grid_belongs_to_its_hash() {
+    let before = of(&zarr());
+    let transform = |key: &str| format!("/schema_transformation/{key}");
+    let cases: Vec<(String, Value, Moves)> = vec![
+        ("/run_settings/paths/0/s3_uri".to_owned(), json!("s3://other/"), Moves::Nothing),
+        ("/run_settings/batch_size".to_owned(), json!(7), Moves::Nothing),
+        ("/csv_config".to_owned(), json!({}), Moves::Nothing),
+        ("/schema/SST/type".to_owned(), json!("double"), Moves::Nothing),
+        ("/schema/SST/valid_min".to_owned(), json!(-2), Moves::Nothing),
+        ("/schema/OLD/long_name".to_owned(), json!("x"), Moves::Nothing),
+        ("/schema/OLD/type".to_owned(), json!("double"), Moves::Nothing),
+        (transform("dimensions/time/rechunk"), json!(false), Moves::Nothing),
+        (transform("dimensions/x/size"), json!(7), Moves::Nothing),
+        (transform("dimensions/x/chunk"), json!(0), Moves::Nothing),
+        (transform("vars_incompatible_with_region"), json!(["I", "J"]), Moves::Nothing),
+        (transform("var_template_shape"), json!(["SST"]), Moves::Nothing),
+        (transform("target_dimension_grids"), json!({"J": {}}), Moves::Nothing),
+        ("/schema/SST/type".to_owned(), json!("float32"), Moves::Layout),
+        ("/schema/SST/dims".to_owned(), json!(["TIME", "J"]), Moves::Layout),
+        ("/schema/SPEED/dims".to_owned(), json!([]), Moves::Layout),
+        (transform("dimensions/time/chunk"), json!(20), Moves::Layout),
+        (transform("dimensions/x/chunk"), json!(20), Moves::Layout),
+        (transform("var_template_shape"), json!("SPEED"), Moves::Layout),
+        (transform("target_dimension_grids"), json!({"J": {"values": [1, 2]}}), Moves::Layout),
+        (transform("target_dimension_grids"), json!({"J": {"min": 1, "max": 2, "step": 1}}), Moves::Layout),
+        (transform("add_variables/platform/schema/type"), json!("<U13"), Moves::Layout),
+        ("/schema/SPEED/drop_var".to_owned(), json!(true), Moves::LayoutAndMetadata),
+        ("/schema/PSAL".to_owned(), json!({"type": "float"}), Moves::LayoutAndMetadata),
+        (transform("vars_incompatible_with_region"), json!(["J"]), Moves::Content),
+        (transform("dataset_sort_by"), json!(["J", "TIME"]), Moves::Content),
+        (transform("skip_cftime_decode"), json!(["SPEED"]), Moves::Content),
+        (transform("add_variables/platform/source"), json!("@global_attribute:site_code"), Moves::Content),
+        (transform("add_variables/platform/schema/units"), json!("m"), Moves::Metadata),
+        ("/schema/SST/long_name".to_owned(), json!("x"), Moves::Metadata),
+        ("/metadata_uuid".to_owned(), json!("x"), Moves::Metadata),
+        (transform("global_attributes/set/title"), json!("x"), Moves::Metadata),
+        (transform("global_attributes/delete"), json!([]), Moves::Metadata),
+    ];
+    for (pointer, value, expected) in cases {
+        let mut after = zarr();
+        set(&mut after, &pointer, value.clone());
+        assert_eq!(moved(&before, &of(&after)), expected, "{pointer} = {value}");
+    }
+}
+
+#[test]
+fn the_order_of_a_grid_never_counts_and_its_time_does() {
+    let before = of(&zarr());
+    let sorted = crds::config::as_object_form(&zarr());
+    assert_eq!(moved(&before, &of(&sorted)), Moves::Nothing);
+
+    let mut other = zarr();
+    remove(&mut other, "/metadata_uuid");
+    assert_eq!(moved(&before, &of(&other)), Moves::Metadata);
+
+    let mut other = zarr();
+    set(&mut other, "/schema_transformation/dimensions/time/append_dim", json!(false));
+    set(&mut other, "/schema_transformation/dimensions/y/append_dim", json!(true));
+    // An added name stands along the dimension that grows.
+    assert_eq!(moved(&before, &of(&other)), Moves::Layout);
+
+    let config = zarr();
+    let typed = validate(&config).unwrap().config;
+    assert_eq!(moved(&before, &hashes(&config, &typed, Compat::Incumbent, Naming::Basename)), Moves::Layout);
 }

@@ -1,9 +1,9 @@
-//! Every real config that is at hand loads, merges and validates, or says which feature it waits for.
+//! Every real config that is at hand, of tables and of grids, loads, merges and validates, or says which feature it waits for.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crds::config::{ConfigError, Format, Function, Source, hashes, load, load_with_parents, validate};
+use crds::config::{ChunkLength, ConfigError, Format, Function, GridConfig, Source, hashes, load, load_with_parents, validate};
 use crds::wire::{Compat, Naming};
 use serde_json::Value;
 
@@ -31,7 +31,7 @@ fn is_config(value: &Value) -> bool {
 
 #[test]
 fn real_configs_are_understood() {
-    let mut seen = 0;
+    let (mut seen, mut grids) = (0, 0);
     for path in configs() {
         let text = std::fs::read_to_string(&path).unwrap();
         let Ok(raw) = load(&text) else { panic!("{}: does not load", path.display()) };
@@ -44,27 +44,57 @@ fn real_configs_are_understood() {
         let merged = load_with_parents(&text, &siblings(&path)).unwrap_or_else(|error| panic!("{name}: {error}"));
         let validated = validate(&merged).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(validated.config.dataset_name, name);
-        assert!(!validated.config.schema.is_empty(), "{name}: no columns");
+        let format = validated.config.format;
+        match &validated.config.grid {
+            None => assert!(format == Format::Parquet && !validated.config.schema.is_empty(), "{name}: no columns"),
+            Some(grid) => {
+                assert!(format == Format::Zarr && validated.unsupported.is_empty(), "{name}: {:?}", validated.unsupported);
+                grids += 1;
+                check_grid(grid, &merged).unwrap_or_else(|what| panic!("{name}: {what}"));
+            }
+        }
         for warning in &validated.warnings {
             println!("{name}: {warning}");
         }
         println!("{name}: ignored {:?}", validated.ignored);
         println!("{name}: {:?}", hashes(&merged, &validated.config, Compat::Fixed, Naming::Basename));
-        let format = validated.config.format;
         match validated.supported() {
-            Ok(validated) => assert_eq!(validated.config.format, Format::Parquet, "{name}"),
+            Ok(_) => {}
             Err(ConfigError::Unsupported(findings)) => {
                 println!("{name}: {}", findings[0]);
                 for finding in &findings {
-                    assert!(["cloud_optimised_format", "csv_config"].contains(&finding.path.as_str()), "{name}: {finding}");
+                    assert_eq!(finding.path, "csv_config", "{name}: {finding}");
                 }
-                assert!(format == Format::Zarr || findings.iter().all(|finding| finding.path != "cloud_optimised_format"), "{name}");
             }
             Err(error) => panic!("{name}: {error}"),
         }
         seen += 1;
     }
-    println!("{seen} real configs");
+    println!("{seen} real configs, {grids} of them grids");
+}
+
+/// Nothing of the config is lost on the way to the model.
+fn check_grid(grid: &GridConfig, merged: &Value) -> Result<(), String> {
+    let ensure = |right: bool, what: &str| if right { Ok(()) } else { Err(what.to_owned()) };
+    let transform = &merged["schema_transformation"];
+    let dimensions = transform["dimensions"].as_object().ok_or("no dimensions")?;
+    let names: Vec<&Value> = dimensions.values().map(|dimension| &dimension["name"]).collect();
+    ensure(grid.dimensions.iter().map(|dimension| &dimension.name).eq(names), "other dimensions")?;
+    ensure(grid.append_name().eq_ignore_ascii_case("time"), "grows along another dimension")?;
+    for (label, dimension) in dimensions {
+        let chunk = grid.dimension(dimension["name"].as_str().unwrap_or_default()).map(|dimension| dimension.chunk);
+        ensure(chunk == dimension["chunk"].as_u64().map(ChunkLength::Length), label)?;
+    }
+    let schema = merged["schema"].as_object().ok_or("no schema")?;
+    let added = transform["add_variables"].as_object().into_iter().flatten().map(|(name, _)| name);
+    let expected: Vec<&String> = schema.keys().chain(added.filter(|name| !schema.contains_key(*name))).collect();
+    ensure(grid.variables.iter().map(|variable| &variable.name).eq(expected), "other variables")?;
+    for (name, variable) in schema {
+        let typed = grid.variable(name).ok_or(name.as_str())?;
+        ensure(typed.dropped == (variable["drop_var"] == true), name)?;
+        ensure(typed.source.is_some() || typed.attributes.iter().all(|(key, value)| variable[key] == *value), name)?;
+    }
+    ensure(!grid.template.is_empty(), "no template")
 }
 
 /// Their snippets of Python are recognised, each for what it does.

@@ -9,7 +9,7 @@ use converter::read::{self, Input, Reader, Values};
 use netcdf::AttributeValue;
 use netcdf::types::{FloatType, IntType, NcVariableType};
 
-fn open(path: &Path) -> Result<Box<dyn Reader + Send>> {
+fn open(path: &Path) -> Result<Box<dyn Reader + Send + Sync>> {
     Ok(read::open(Bytes::from(std::fs::read(path)?))?)
 }
 

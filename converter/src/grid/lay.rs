@@ -1,0 +1,274 @@
+//! Where the rows of files go: decided once, for all files of a run, from their times alone.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use crds::wire::{GridRows, Owner, Place};
+
+/// Times that lie no further apart are one: a millisecond.
+const SAME: i64 = 1_000_000;
+
+/// A file that is to be converted.
+#[derive(Clone, Debug)]
+pub struct Incoming {
+    pub owner: Owner,
+    /// Of its rows, in nanoseconds since 1970.
+    pub times: Vec<i64>,
+}
+
+/// What becomes of the rows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Laid {
+    /// Times and owners after the run; the numbers of the time array are not known here.
+    pub times: Vec<i64>,
+    pub owners: Vec<Option<u32>>,
+    pub files: Vec<Owner>,
+    /// For each incoming file where its rows go; none of those that lost them to a newer file.
+    pub places: Vec<Vec<Place>>,
+    /// For each row behind those published before: the incoming file and the row in it.
+    pub new_rows: Vec<(usize, usize)>,
+    /// Files that have no row any more, since newer ones have the same times: incoming ones and published ones.
+    pub superseded: BTreeSet<String>,
+    /// Published rows that are to be filled with nothing.
+    pub masked: BTreeSet<u64>,
+    /// Those of them that an incoming file leaves: they stay as they are if it cannot be converted.
+    pub left: BTreeMap<u64, usize>,
+}
+
+/// A time that files claim.
+#[derive(Clone, Copy)]
+struct Claim {
+    time: i64,
+    file: usize,
+    row: usize,
+}
+
+/// Lays the rows of `incoming` files. `gone` are the keys of published files whose rows are to go.
+///
+/// A time that the store has goes to its row, any other behind the last, in ascending order. Of two files
+/// with one time the newer has it, and of two equally new ones the one with the higher key.
+#[must_use]
+pub fn lay(rows: &GridRows, incoming: &[Incoming], gone: &BTreeSet<&str>) -> Laid {
+    let comes: HashSet<&str> = incoming.iter().map(|file| file.owner.key.as_str()).collect();
+    let newer = |one: &Owner, two: &Owner| (one.modified, &one.key) > (two.modified, &two.key);
+    let mut laid = Laid { times: rows.times.clone(), places: vec![Vec::new(); incoming.len()], ..Laid::default() };
+    let mut owners: Vec<Option<Owner>> = (0..rows.len()).map(|row| rows.owner(row).cloned()).collect();
+    let had: HashSet<&str> = (0..rows.len()).filter_map(|row| rows.owner(row)).map(|owner| owner.key.as_str()).collect();
+    // Rows of files that come anew or go are free until somebody claims them.
+    for (row, owner) in owners.iter_mut().enumerate() {
+        if owner.as_ref().is_some_and(|owner| comes.contains(owner.key.as_str()) || gone.contains(owner.key.as_str())) {
+            *owner = None;
+            laid.masked.insert(row as u64);
+        }
+    }
+    let mut by_time: Vec<(i64, usize)> = rows.times.iter().enumerate().map(|(row, &time)| (time, row)).collect();
+    by_time.sort_unstable();
+    let row_of = |time: i64| {
+        let at = by_time.partition_point(|(known, _)| *known < time - SAME);
+        by_time.get(at).filter(|(known, _)| *known <= time + SAME).map(|&(_, row)| row)
+    };
+    let mut claims: Vec<Claim> = incoming
+        .iter()
+        .enumerate()
+        .flat_map(|(file, incoming)| incoming.times.iter().enumerate().map(move |(row, &time)| Claim { time, file, row }))
+        .collect();
+    claims.sort_by_key(|claim| (claim.time, claim.file, claim.row));
+
+    let mut taken: BTreeMap<usize, Claim> = BTreeMap::new();
+    let mut start = 0;
+    while start < claims.len() {
+        let time = claims[start].time;
+        let end = start + claims[start..].iter().take_while(|claim| claim.time - time <= SAME).count();
+        let winner = claims[start..end]
+            .iter()
+            .copied()
+            .reduce(|best, claim| if newer(&incoming[claim.file].owner, &incoming[best.file].owner) { claim } else { best });
+        start = end;
+        let Some(claim) = winner else { continue };
+        let owner = &incoming[claim.file].owner;
+        match row_of(claim.time) {
+            Some(row) if owners[row].as_ref().is_some_and(|held| newer(held, owner)) => {}
+            Some(row) => {
+                owners[row] = Some(owner.clone());
+                laid.masked.remove(&(row as u64));
+                taken.insert(row, claim);
+            }
+            None => {
+                laid.times.push(claim.time);
+                owners.push(Some(owner.clone()));
+                laid.new_rows.push((claim.file, claim.row));
+                taken.insert(owners.len() - 1, claim);
+            }
+        }
+    }
+    for (to, claim) in taken {
+        push_place(&mut laid.places[claim.file], claim.row as u64, to as u64);
+    }
+    for (file, places) in incoming.iter().zip(&mut laid.places) {
+        places.sort_by_key(|place| place.from);
+        if places.is_empty() && !file.times.is_empty() {
+            laid.superseded.insert(file.owner.key.clone());
+        }
+    }
+    let at: HashMap<&str, usize> = incoming.iter().enumerate().map(|(at, file)| (file.owner.key.as_str(), at)).collect();
+    let leaver = |row: &u64| Some((*row, *at.get(rows.owner(*row as usize)?.key.as_str())?));
+    laid.left = laid.masked.iter().filter_map(leaver).collect();
+    let left: HashSet<&str> = owners.iter().flatten().map(|owner| owner.key.as_str()).collect();
+    let lost = had.into_iter().filter(|key| !left.contains(key) && !comes.contains(key) && !gone.contains(key));
+    laid.superseded.extend(lost.map(str::to_owned));
+    (laid.owners, laid.files) = numbered(owners);
+    laid
+}
+
+/// Owners by number: each file once, in the order they come.
+fn numbered(owners: Vec<Option<Owner>>) -> (Vec<Option<u32>>, Vec<Owner>) {
+    let (mut numbers, mut files) = (HashMap::new(), Vec::new());
+    let numbered = owners
+        .into_iter()
+        .map(|owner| {
+            let owner = owner?;
+            Some(*numbers.entry(owner.key.clone()).or_insert_with(|| {
+                files.push(owner);
+                files.len() as u32 - 1
+            }))
+        })
+        .collect();
+    (numbered, files)
+}
+
+fn push_place(places: &mut Vec<Place>, from: u64, to: u64) {
+    match places.last_mut() {
+        Some(last) if last.from + last.count == from && last.to + last.count == to => last.count += 1,
+        _ => places.push(Place { from, to, count: 1 }),
+    }
+}
+
+/// Chunks along the append dimension that must be written by one batch, with the files that have rows in them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unit {
+    pub chunks: BTreeSet<u64>,
+    pub files: BTreeSet<usize>,
+}
+
+/// The smallest sets of chunks such that no two of them share a chunk or a file.
+#[must_use]
+pub fn units(laid: &Laid, chunk: u64) -> Vec<Unit> {
+    let mut units: Vec<Unit> = Vec::new();
+    let mut of_chunk: BTreeMap<u64, usize> = BTreeMap::new();
+    let touched = |place: &Place| (place.to / chunk)..=((place.to + place.count - 1) / chunk);
+    let mut of_file: Vec<BTreeSet<u64>> = laid.places.iter().map(|places| places.iter().flat_map(touched).collect()).collect();
+    for (row, &file) in &laid.left {
+        of_file[file].insert(row / chunk);
+    }
+    for (file, chunks) in of_file.into_iter().enumerate().filter(|(_, chunks)| !chunks.is_empty()) {
+        let mut joined: BTreeSet<usize> = chunks.iter().filter_map(|chunk| of_chunk.get(chunk).copied()).collect();
+        let unit = joined.pop_first().unwrap_or_else(|| {
+            units.push(Unit { chunks: BTreeSet::new(), files: BTreeSet::new() });
+            units.len() - 1
+        });
+        for other in joined {
+            let other = std::mem::replace(&mut units[other], Unit { chunks: BTreeSet::new(), files: BTreeSet::new() });
+            for &chunk in &other.chunks {
+                of_chunk.insert(chunk, unit);
+            }
+            units[unit].chunks.extend(other.chunks);
+            units[unit].files.extend(other.files);
+        }
+        of_chunk.extend(chunks.iter().map(|&chunk| (chunk, unit)));
+        units[unit].chunks.extend(chunks);
+        units[unit].files.insert(file);
+    }
+    for masked in &laid.masked {
+        let chunk = masked / chunk;
+        if let std::collections::btree_map::Entry::Vacant(vacant) = of_chunk.entry(chunk) {
+            vacant.insert(units.len());
+            units.push(Unit { chunks: BTreeSet::from([chunk]), files: BTreeSet::new() });
+        }
+    }
+    units.retain(|unit| !unit.chunks.is_empty());
+    units.sort_by_key(|unit| unit.chunks.first().copied());
+    units
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: i64 = 1_000_000_000;
+
+    fn file(key: &str, modified: i64, times: &[i64]) -> Incoming {
+        Incoming { owner: Owner { key: key.into(), etag: String::new(), modified }, times: times.iter().map(|t| t * SECOND).collect() }
+    }
+
+    /// The rows after a run, as `time owner` words, a masked row with `-`.
+    fn after(laid: &Laid) -> String {
+        let word = |(row, time): (usize, &i64)| {
+            let owner = laid.owners[row].map_or("-", |owner| laid.files[owner as usize].key.as_str());
+            format!("{}{owner}", time / SECOND)
+        };
+        laid.times.iter().enumerate().map(word).collect::<Vec<_>>().join(" ")
+    }
+
+    fn rows(laid: &Laid) -> GridRows {
+        GridRows { times: laid.times.clone(), owners: laid.owners.clone(), files: laid.files.clone(), ..GridRows::default() }
+    }
+
+    fn chain(runs: &[(&[Incoming], &[&str])]) -> Laid {
+        let mut laid = Laid::default();
+        for (incoming, gone) in runs {
+            laid = lay(&rows(&laid), incoming, &gone.iter().copied().collect());
+        }
+        laid
+    }
+
+    #[test]
+    fn rows_go_where_their_times_say() {
+        let a = || file("a", 1, &[1, 3]);
+        let b = || file("b", 2, &[2]);
+        for (what, runs, expected, superseded) in [
+            ("a first run sorts", vec![(vec![b(), a()], vec![])], "1a 2b 3a", vec![]),
+            ("later rows are appended", vec![(vec![b()], vec![]), (vec![a()], vec![])], "2b 1a 3a", vec![]),
+            ("the newer file has a time that two have", vec![(vec![a(), file("n", 5, &[3])], vec![])], "1a 3n", vec![]),
+            ("it has it in a later run too", vec![(vec![a()], vec![]), (vec![file("n", 5, &[1, 3])], vec![])], "1n 3n", vec!["a"]),
+            ("an older one does not", vec![(vec![a()], vec![]), (vec![file("o", 0, &[3])], vec![])], "1a 3a", vec!["o"]),
+            ("of equally new ones the higher key", vec![(vec![file("x", 1, &[1]), file("y", 1, &[1])], vec![])], "1y", vec!["x"]),
+            (
+                "one that was reissued with other times",
+                vec![(vec![a()], vec![]), (vec![file("a", 9, &[3, 4])], vec![])],
+                "1- 3a 4a",
+                vec![],
+            ),
+            ("one that is gone", vec![(vec![a(), b()], vec![]), (vec![], vec!["a"])], "1- 2b 3-", vec![]),
+            ("a masked row is filled", vec![(vec![a()], vec![]), (vec![], vec!["a"]), (vec![file("c", 0, &[3])], vec![])], "1- 3c", vec![]),
+            ("a time twice in one file counts once", vec![(vec![file("t", 1, &[1, 1, 2])], vec![])], "1t 2t", vec![]),
+        ] {
+            let runs: Vec<(&[Incoming], &[&str])> = runs.iter().map(|(files, gone)| (files.as_slice(), gone.as_slice())).collect();
+            let laid = chain(&runs);
+            assert_eq!(after(&laid), expected, "{what}");
+            assert_eq!(laid.superseded.iter().map(String::as_str).collect::<Vec<_>>(), superseded, "{what}");
+        }
+    }
+
+    #[test]
+    fn times_match_within_a_millisecond() {
+        let first = lay(&GridRows::default(), &[file("a", 1, &[1])], &BTreeSet::new());
+        let near =
+            Incoming { owner: Owner { key: "n".into(), etag: String::new(), modified: 2 }, times: vec![SECOND + 999_000, 2 * SECOND] };
+        let laid = lay(&rows(&first), &[near], &BTreeSet::new());
+        assert_eq!(after(&laid), "1n 2n");
+        assert_eq!(laid.places, [[Place { from: 0, to: 0, count: 2 }]]);
+    }
+
+    #[test]
+    fn no_two_units_share_a_chunk_or_a_file() {
+        let days = |from: i64, to: i64| (from..to).collect::<Vec<_>>();
+        let files = [file("a", 1, &days(0, 3)), file("b", 1, &days(3, 4)), file("c", 1, &days(4, 9)), file("d", 1, &days(12, 13))];
+        let laid = lay(&GridRows::default(), &files, &BTreeSet::new());
+        let units = units(&laid, 4);
+        let shown: Vec<(Vec<u64>, Vec<usize>)> =
+            units.iter().map(|unit| (unit.chunks.iter().copied().collect(), unit.files.iter().copied().collect())).collect();
+        assert_eq!(shown, [(vec![0], vec![0, 1]), (vec![1, 2], vec![2, 3])]);
+        let gone = lay(&rows(&laid), &[file("d", 2, &[])], &BTreeSet::from(["a"]));
+        assert_eq!(gone.masked, BTreeSet::from([0, 1, 2, 9]));
+        assert_eq!(super::units(&gone, 4).iter().map(|unit| unit.chunks.first().copied()).collect::<Vec<_>>(), [Some(0), Some(2)]);
+    }
+}

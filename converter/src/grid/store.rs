@@ -1,0 +1,261 @@
+//! The arrays of a new store, from the file its other files are held against (spec 1.4, 3).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crds::config::{ChunkLength, DatasetConfig, GridConfig, GridSource, GridType, GridVariable};
+
+use super::GridError;
+use crate::cf::{decoded_dimensions, joined_dimension};
+use crate::read::{Kind, Reader, Values, Variable};
+use crate::zarr::{Array, ArrayMetadata, Attr, Attributes, Dtype, Fill, set_dimensions};
+
+/// The array of the files that rows are of.
+pub const FILENAME: &str = "filename";
+/// Rows of one chunk of the append dimension's own arrays: few objects, however many rows.
+const OWN_CHUNK: u64 = 10_000;
+/// What the encoding of an array says, so its attributes do not (spec 3.5).
+const ENCODING: [&str; 6] = ["_FillValue", "missing_value", "scale_factor", "add_offset", "_Unsigned", "coordinates"];
+/// The same for a coordinate, whose packing is kept.
+const RAW_ENCODING: [&str; 2] = ["_FillValue", "coordinates"];
+
+/// A store: the attributes of its group and its arrays.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Store {
+    pub attributes: Attributes,
+    pub arrays: BTreeMap<String, Array>,
+}
+
+/// How the values of an array come about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// As the file has them.
+    Raw,
+    /// Decoded and cast to the array's type.
+    Decoded,
+}
+
+/// A coordinate that is not in the schema, and the position along a dimension, stay as they are in the file.
+#[must_use]
+pub fn form(config: &GridConfig, name: &str, dimensions: &[&str]) -> Form {
+    if dimensions == [name] || config.variable(name).is_none() { Form::Raw } else { Form::Decoded }
+}
+
+/// # Errors
+/// When the file has none of the variables, or one whose type no array can have.
+pub fn new_store(reader: &dyn Reader, config: &DatasetConfig, grid: &GridConfig) -> Result<Store, GridError> {
+    let append = grid.append_name();
+    let lengths: BTreeMap<&str, u64> = reader.dimensions().iter().map(|d| (d.name.as_str(), d.length as u64)).collect();
+    let chunk = |name: &str, length: u64| match grid.dimension(name).map(|d| d.chunk) {
+        Some(ChunkLength::Length(chunk)) if name == append => chunk.max(1),
+        Some(ChunkLength::Length(chunk)) => chunk.min(length).max(1),
+        Some(ChunkLength::Whole) | None => length.max(1),
+    };
+    let coordinates = auxiliary(reader);
+    let mut arrays = BTreeMap::new();
+    let mut data = BTreeSet::new();
+    for variable in reader.variables() {
+        let name = variable.name.as_str();
+        let dimensions: Vec<&str> = decoded_dimensions(reader, variable).iter().map(|&d| reader.dimensions()[d].name.as_str()).collect();
+        let is_index = dimensions == [name];
+        let known = grid.variable(name);
+        if name == FILENAME || known.is_some_and(|known| known.dropped) || (known.is_none() && !is_index && !coordinates.contains(name)) {
+            continue;
+        }
+        let (dtype, fill) = match known {
+            Some(known) if !is_index => typed(known.grid_type),
+            _ => untyped(reader, variable)?,
+        };
+        let mut attributes = attributes(variable, if is_index || known.is_none() { &RAW_ENCODING } else { &ENCODING });
+        match known.map(|known| known.grid_type) {
+            Some(GridType::TimestampNs) if !is_index => {
+                attributes.insert("units".into(), "nanoseconds since 1970-01-01".into());
+                attributes.insert("calendar".into(), "proleptic_gregorian".into());
+            }
+            _ if name == append => {
+                attributes.entry("calendar".into()).or_insert_with(|| "standard".into());
+            }
+            _ => {}
+        }
+        set_dimensions(&mut attributes, dimensions.iter().copied());
+        let shape: Vec<u64> = dimensions.iter().map(|d| lengths[d]).collect();
+        let chunks = match (is_index, name == append) {
+            (true, true) => vec![OWN_CHUNK.max(chunk(append, 0))],
+            (true, false) => shape.iter().map(|&length| length.max(1)).collect(),
+            (false, _) => dimensions.iter().zip(&shape).map(|(d, &length)| chunk(d, length)).collect(),
+        };
+        arrays.insert(name.to_owned(), Array { metadata: ArrayMetadata::new(shape, chunks, dtype, fill), attributes });
+        if !is_index && !coordinates.contains(name) {
+            data.insert(name.to_owned());
+        }
+    }
+    if data.is_empty() {
+        return Err(GridError::NoVariables);
+    }
+    for variable in grid.variables.iter().filter(|v| !v.dropped && v.name != FILENAME) {
+        if arrays.contains_key(&variable.name) {
+            continue;
+        }
+        if grid.dimension(&variable.name).is_some() {
+            return Err(GridError::MissingCoordinate(variable.name.clone()));
+        }
+        let array = created(variable, grid, &arrays, &|d| lengths.get(d).copied(), &chunk)?;
+        arrays.insert(variable.name.clone(), array);
+        data.insert(variable.name.clone());
+    }
+    let mut own = Attributes::new();
+    set_dimensions(&mut own, [append]);
+    let rows = lengths.get(append).copied().unwrap_or_default();
+    let names = ArrayMetadata::new(vec![rows], vec![OWN_CHUNK.max(chunk(append, 0))], Dtype::Object, Fill::Null);
+    arrays.insert(FILENAME.to_owned(), Array { metadata: names, attributes: own });
+    data.insert(FILENAME.to_owned());
+
+    let alone = say_coordinates(&mut arrays, &data, &coordinates);
+    let mut attributes = group_attributes(reader, config, grid);
+    if !alone.is_empty() {
+        attributes.insert("coordinates".into(), alone.join(" ").into());
+    }
+    Ok(Store { attributes, arrays })
+}
+
+/// A variable of the schema that the file lacks: all of its values are missing.
+fn created(
+    variable: &GridVariable,
+    grid: &GridConfig,
+    arrays: &BTreeMap<String, Array>,
+    length: &dyn Fn(&str) -> Option<u64>,
+    chunk: &dyn Fn(&str, u64) -> u64,
+) -> Result<Array, GridError> {
+    let template = || grid.template.iter().find_map(|name| arrays.get(name)?.dimensions().ok());
+    let dimensions: Vec<String> = match (&variable.dims, template()) {
+        (Some(dims), _) => dims.clone(),
+        (None, Some(template)) => template.into_iter().map(str::to_owned).collect(),
+        (None, None) => grid.dimensions.iter().map(|d| d.name.clone()).collect(),
+    };
+    let lengths = |name: &String| {
+        let detail = "the file has no such dimension, so a variable that it lacks cannot be made";
+        length(name).ok_or_else(|| GridError::MissingVariable { name: name.clone(), detail })
+    };
+    let shape = dimensions.iter().map(lengths).collect::<Result<Vec<u64>, _>>()?;
+    let chunks = dimensions.iter().zip(&shape).map(|(name, &length)| chunk(name, length)).collect();
+    let (dtype, fill) = typed(variable.grid_type);
+    if dtype == Dtype::Object || (matches!(dtype, Dtype::Unicode(_) | Dtype::Bytes(_)) && variable.source.is_none()) {
+        let detail = "the file lacks it, and only numbers can be made";
+        return Err(GridError::MissingVariable { name: variable.name.clone(), detail });
+    }
+    let mut attributes: Attributes = variable.attributes.iter().map(|(name, value)| (name.clone(), Attr::from(value.clone()))).collect();
+    set_dimensions(&mut attributes, dimensions);
+    Ok(Array { metadata: ArrayMetadata::new(shape, chunks, dtype, fill), attributes })
+}
+
+/// Variables that a `coordinates` attribute names and that are no positions along a dimension (CF 5).
+fn auxiliary(reader: &dyn Reader) -> BTreeSet<String> {
+    let lists = reader.variables().iter().filter_map(|v| v.text("coordinates")).chain(global_coordinates(reader));
+    let names: BTreeSet<&str> = lists.flat_map(str::split_whitespace).collect();
+    let is_index = |v: &Variable| matches!(v.dimensions[..], [one] if reader.dimensions()[one].name == v.name);
+    reader.variables().iter().filter(|v| names.contains(v.name.as_str()) && !is_index(v)).map(|v| v.name.clone()).collect()
+}
+
+fn global_coordinates(reader: &dyn Reader) -> Option<&str> {
+    reader.attributes().iter().find(|a| a.name == "coordinates").and_then(|a| a.values.as_text())
+}
+
+/// Says at each data variable which auxiliary coordinates it has (spec 3.5); returns those of none.
+fn say_coordinates(arrays: &mut BTreeMap<String, Array>, data: &BTreeSet<String>, coordinates: &BTreeSet<String>) -> Vec<String> {
+    let dimensions = |array: &Array| array.dimensions().unwrap_or_default().into_iter().map(str::to_owned).collect::<BTreeSet<String>>();
+    let of: Vec<(String, BTreeSet<String>)> =
+        coordinates.iter().filter_map(|name| Some((name.clone(), dimensions(arrays.get(name)?)))).collect();
+    let mut alone: BTreeSet<&str> = of.iter().map(|(name, _)| name.as_str()).collect();
+    for name in data {
+        let Some(array) = arrays.get_mut(name) else { continue };
+        let own = dimensions(array);
+        let attached: Vec<&str> = of.iter().filter(|(_, its)| its.is_subset(&own)).map(|(name, _)| name.as_str()).collect();
+        if !attached.is_empty() {
+            array.attributes.insert("coordinates".into(), attached.join(" ").into());
+        }
+        for name in attached {
+            alone.remove(name);
+        }
+    }
+    alone.into_iter().map(str::to_owned).collect()
+}
+
+/// The group's attributes: the file's, as the config changes them (spec 1.4 step 8).
+#[must_use]
+pub fn group_attributes(reader: &dyn Reader, config: &DatasetConfig, grid: &GridConfig) -> Attributes {
+    let file = reader.attributes().iter().filter(|a| a.name != "coordinates");
+    let mut attributes: Attributes = file.map(|a| (a.name.clone(), Attr::from(&a.values))).collect();
+    for name in &grid.deleted_attributes {
+        attributes.remove(name);
+    }
+    for (name, value) in &config.global_attributes {
+        attributes.insert(name.clone(), value.clone().into());
+    }
+    if grid.has_metadata_uuid {
+        attributes.insert("metadata_uuid".into(), config.metadata_uuid.clone().map_or(Attr::Null, Attr::from));
+    }
+    attributes.insert("dataset_name".into(), config.dataset_name.as_str().into());
+    attributes
+}
+
+fn attributes(variable: &Variable, left_out: &[&str]) -> Attributes {
+    let kept = variable.attributes.iter().filter(|a| !left_out.contains(&a.name.as_str()));
+    kept.map(|a| (a.name.clone(), Attr::from(&a.values))).collect()
+}
+
+/// The type of a variable of the schema (spec 3.3).
+fn typed(grid_type: GridType) -> (Dtype, Fill) {
+    match grid_type {
+        GridType::F32 => (Dtype::F32, Fill::Nan),
+        GridType::F64 => (Dtype::F64, Fill::Nan),
+        GridType::I8 | GridType::Bool => (Dtype::I8, Fill::Null),
+        GridType::I16 => (Dtype::I16, Fill::Null),
+        GridType::I32 => (Dtype::I32, Fill::Null),
+        GridType::I64 | GridType::TimestampNs | GridType::TimedeltaNs => (Dtype::I64, Fill::Null),
+        GridType::U8 => (Dtype::U8, Fill::Null),
+        GridType::U16 => (Dtype::U16, Fill::Null),
+        GridType::U32 => (Dtype::U32, Fill::Null),
+        GridType::U64 => (Dtype::U64, Fill::Null),
+        GridType::Text => (Dtype::Object, Fill::Null),
+        GridType::FixedText(length) => (Dtype::Unicode(length), Fill::Null),
+        GridType::FixedBytes(length) => (Dtype::Bytes(length), Fill::Null),
+    }
+}
+
+/// The type of a coordinate, which is the file's.
+fn untyped(reader: &dyn Reader, variable: &Variable) -> Result<(Dtype, Fill), GridError> {
+    let dtype = match variable.kind {
+        Kind::I8 => Dtype::I8,
+        Kind::I16 => Dtype::I16,
+        Kind::I32 => Dtype::I32,
+        Kind::I64 => Dtype::I64,
+        Kind::U8 => Dtype::U8,
+        Kind::U16 => Dtype::U16,
+        Kind::U32 => Dtype::U32,
+        Kind::U64 => Dtype::U64,
+        Kind::F32 => Dtype::F32,
+        Kind::F64 => Dtype::F64,
+        Kind::Char => Dtype::Bytes(joined_dimension(reader, variable).map_or(1, |d| d.length as u32)),
+        Kind::Text | Kind::Other => {
+            let detail = "coordinates of text or of compound types are not converted".to_owned();
+            return Err(GridError::Cast { variable: variable.name.clone(), to: "a coordinate".to_owned(), detail });
+        }
+    };
+    let fill = match variable.attribute("_FillValue") {
+        Some(Values::F32(fill)) => fill.first().map(|&fill| f64::from(fill)).map(Fill::Float),
+        Some(Values::F64(fill)) => fill.first().copied().map(Fill::Float),
+        Some(fill) => fill.to_i128().and_then(|fill| fill.first().copied()).map(Fill::Integer),
+        None => None,
+    };
+    Ok((dtype, fill.unwrap_or(if dtype.is_float() { Fill::Nan } else { Fill::Null })))
+}
+
+/// What a global attribute says in every row (spec 1.4 step 4); nothing where the file has no such attribute.
+#[must_use]
+pub fn added_text(reader: &dyn Reader, source: &GridSource) -> Option<String> {
+    let GridSource::GlobalAttribute(name) = source else { return None };
+    let values = &reader.attributes().iter().find(|a| a.name == *name)?.values;
+    Some(match values.as_text() {
+        Some(text) => text.to_owned(),
+        None => Attr::from(values).to_json(),
+    })
+}

@@ -1,0 +1,233 @@
+//! A box of an array: filled from files and from chunks of the store, and cut into chunks.
+
+use std::ops::Range;
+
+use crds::config::GridConfig;
+use crds::wire::Place;
+
+use super::{Form, GridError, cells, form, store};
+use crate::cf::{self, Rules};
+use crate::read::{Reader, Variable};
+use crate::zarr::{Array, Dtype};
+
+/// A file and where its rows go.
+pub struct Source<'a> {
+    pub reader: &'a dyn Reader,
+    pub places: &'a [Place],
+}
+
+/// Elements of one array in a box whose edges are those of chunks, or of the array.
+pub struct Window<'a> {
+    name: &'a str,
+    array: &'a Array,
+    dimensions: Vec<&'a str>,
+    /// Of each dimension. The append dimension's rows may lie beyond the end of the store.
+    ranges: Vec<Range<u64>>,
+    bytes: Vec<u8>,
+}
+
+impl<'a> Window<'a> {
+    /// A box that says nothing yet.
+    ///
+    /// # Errors
+    /// When the array's dimensions have no names.
+    pub fn new(name: &'a str, array: &'a Array, ranges: Vec<Range<u64>>) -> Result<Self, GridError> {
+        let dimensions = array.dimensions()?;
+        let count = ranges.iter().map(|range| (range.end - range.start) as usize).product();
+        let bytes = cells::nothing(array.metadata.dtype, &array.metadata.fill).repeat(count);
+        Ok(Self { name, array, dimensions, ranges, bytes })
+    }
+
+    fn width(&self) -> usize {
+        self.array.metadata.dtype.width()
+    }
+
+    fn lengths(&self) -> Vec<usize> {
+        self.ranges.iter().map(|range| (range.end - range.start) as usize).collect()
+    }
+
+    /// Puts a file's rows where they belong. What the file lacks stays unsaid.
+    ///
+    /// # Errors
+    /// What cannot be read, decoded or cast; dimensions that are not the array's.
+    pub fn put(&mut self, source: &Source<'_>, config: &GridConfig, rules: Rules) -> Result<(), GridError> {
+        let append = config.append_name();
+        let Some(axis) = self.dimensions.iter().position(|name| *name == append) else {
+            return self.put_rows(source.reader, config, rules, None);
+        };
+        let rows = self.ranges[axis].clone();
+        for place in source.places {
+            let to = place.to.max(rows.start)..(place.to + place.count).min(rows.end);
+            if to.start < to.end {
+                let from = place.from + (to.start - place.to);
+                self.put_rows(source.reader, config, rules, Some(&(axis, from, to)))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// `rows`: the append dimension, the first row in the file, and the rows of the store.
+    fn put_rows(
+        &mut self,
+        reader: &dyn Reader,
+        config: &GridConfig,
+        rules: Rules,
+        rows: Option<&(usize, u64, Range<u64>)>,
+    ) -> Result<(), GridError> {
+        let mut targets = self.ranges.clone();
+        if let Some((axis, _, to)) = rows {
+            targets[*axis] = to.clone();
+        }
+        let Some(index) = reader.position(self.name) else {
+            if let Some(text) = config.variable(self.name).and_then(|v| store::added_text(reader, v.source.as_ref()?)) {
+                let one = self.array.metadata.dtype.text_bytes(&text);
+                self.copy_in(&one, &vec![0; targets.len()], &targets);
+            }
+            return Ok(());
+        };
+        let variable = &reader.variables()[index];
+        let joined = cf::joined_dimension(reader, variable).map(|dimension| dimension.length);
+        let mut selection = Vec::new();
+        let mut strides = vec![0; self.dimensions.len()];
+        let own: Vec<usize> = cf::decoded_dimensions(reader, variable).to_vec();
+        let mut lengths = Vec::new();
+        for &dimension in &own {
+            let name = reader.dimensions()[dimension].name.as_str();
+            let Some(axis) = self.dimensions.iter().position(|known| *known == name) else {
+                let detail = format!("variable {:?} has the dimension {name:?}, in the store it has {:?}", self.name, self.dimensions);
+                return Err(GridError::Mismatch(detail));
+            };
+            let range = match rows {
+                Some((append, from, to)) if *append == axis => *from as usize..(from + (to.end - to.start)) as usize,
+                _ => targets[axis].start as usize..targets[axis].end as usize,
+            };
+            lengths.push((axis, range.len()));
+            selection.push(range);
+        }
+        let width = self.width();
+        let mut stride = width;
+        for &(axis, length) in lengths.iter().rev() {
+            strides[axis] = stride;
+            stride *= length;
+        }
+        selection.extend(joined.map(|length| 0..length));
+        let raw = reader.read_part(index, &selection)?;
+        let bytes = match form(config, self.name, &self.dimensions) {
+            Form::Raw => cells::raw(raw),
+            Form::Decoded => {
+                let decoded = cf::decode(&undecoded(variable, config), raw, joined, rules)?.array;
+                cells::cast(self.name, &decoded, self.array.metadata.dtype)?
+            }
+        };
+        let expected: usize = lengths.iter().map(|(_, length)| length).product();
+        if bytes.len() != expected * width {
+            let detail = format!(
+                "variable {:?} has {} bytes, {} were expected: its type is not that of the store",
+                self.name,
+                bytes.len(),
+                expected * width
+            );
+            return Err(GridError::Mismatch(detail));
+        }
+        self.copy_in(&bytes, &strides, &targets);
+        Ok(())
+    }
+
+    /// Copies elements in: `strides` in bytes for each dimension, 0 where all positions have the same.
+    fn copy_in(&mut self, bytes: &[u8], strides: &[usize], targets: &[Range<u64>]) {
+        let width = self.width();
+        let lengths = self.lengths();
+        let own = strides_of(&lengths, width);
+        let first: usize = targets.iter().zip(&self.ranges).zip(&own).map(|((t, r), stride)| (t.start - r.start) as usize * stride).sum();
+        let counts: Vec<usize> = targets.iter().map(|target| (target.end - target.start) as usize).collect();
+        copy(bytes, 0, strides, &mut self.bytes, first, &own, &counts, width);
+    }
+
+    /// The chunks that the box covers: their indices.
+    pub fn chunks(&self) -> Vec<Vec<u64>> {
+        let mut all = vec![Vec::new()];
+        for (range, &length) in self.ranges.iter().zip(&self.array.metadata.chunks) {
+            let indices = range.start / length..range.end.div_ceil(length);
+            all = all.into_iter().flat_map(|at: Vec<u64>| indices.clone().map(move |index| [&at[..], &[index]].concat())).collect();
+        }
+        all
+    }
+
+    /// Takes rows of a chunk that the store has. `rows` are those of the append dimension.
+    pub fn keep(&mut self, append: &str, chunk: &[u64], raw: &[u8], rows: impl Fn(u64) -> bool) {
+        let Some(axis) = self.dimensions.iter().position(|name| *name == append) else { return };
+        let boxes = self.chunk_box(chunk);
+        let chunks: Vec<usize> = self.array.metadata.chunks.iter().map(|&length| length as usize).collect();
+        let strides = strides_of(&chunks, self.width());
+        for row in boxes[axis].clone().filter(|&row| rows(row)) {
+            let mut targets = boxes.clone();
+            targets[axis] = row..row + 1;
+            let first = (row - chunk[axis] * self.array.metadata.chunks[axis]) as usize * strides[axis];
+            self.copy_in(&raw[first..], &strides, &targets);
+        }
+    }
+
+    /// The part of the box that a chunk covers.
+    fn chunk_box(&self, chunk: &[u64]) -> Vec<Range<u64>> {
+        let of = |((index, length), range): ((&u64, &u64), &Range<u64>)| (index * length)..((index + 1) * length).min(range.end);
+        chunk.iter().zip(&self.array.metadata.chunks).zip(&self.ranges).map(of).collect()
+    }
+
+    /// The bytes of a whole chunk, filled up where it reaches beyond the box.
+    #[must_use]
+    pub fn chunk(&self, chunk: &[u64]) -> Vec<u8> {
+        let width = self.width();
+        let shape: Vec<usize> = self.array.metadata.chunks.iter().map(|&length| length as usize).collect();
+        let boxes = self.chunk_box(chunk);
+        let counts: Vec<usize> = boxes.iter().map(|range| (range.end - range.start) as usize).collect();
+        let whole = counts == shape;
+        let elements: usize = shape.iter().product();
+        let mut bytes = if whole {
+            vec![0; elements * width]
+        } else {
+            cells::nothing(self.array.metadata.dtype, &self.array.metadata.fill).repeat(elements)
+        };
+        let own = strides_of(&self.lengths(), width);
+        let first: usize = boxes.iter().zip(&self.ranges).zip(&own).map(|((b, r), stride)| (b.start - r.start) as usize * stride).sum();
+        copy(&self.bytes, first, &own, &mut bytes, 0, &strides_of(&shape, width), &counts, width);
+        bytes
+    }
+
+    #[must_use]
+    pub fn dtype(&self) -> Dtype {
+        self.array.metadata.dtype
+    }
+}
+
+/// A time that the config wants as the number it is has no units for the decoder.
+fn undecoded(variable: &Variable, config: &GridConfig) -> Variable {
+    let mut variable = variable.clone();
+    if config.undecoded_times.contains(&variable.name) {
+        variable.attributes.retain(|attribute| attribute.name != "units");
+    }
+    variable
+}
+
+/// Bytes from one position to the next along each dimension, in C order.
+fn strides_of(lengths: &[usize], width: usize) -> Vec<usize> {
+    let mut strides = vec![width; lengths.len()];
+    for at in (1..lengths.len()).rev() {
+        strides[at - 1] = strides[at] * lengths[at];
+    }
+    strides
+}
+
+#[allow(clippy::too_many_arguments)] // two places with strides, and what is common to both
+fn copy(from: &[u8], at: usize, strides: &[usize], to: &mut [u8], into: usize, own: &[usize], counts: &[usize], width: usize) {
+    let (Some(&stride), Some(&own_stride), Some(&count)) = (strides.first(), own.first(), counts.first()) else {
+        to[into..into + width].copy_from_slice(&from[at..at + width]);
+        return;
+    };
+    if counts.len() == 1 && stride == width && own_stride == width {
+        to[into..into + count * width].copy_from_slice(&from[at..at + count * width]);
+        return;
+    }
+    for i in 0..count {
+        copy(from, at + i * stride, &strides[1..], to, into + i * own_stride, &own[1..], &counts[1..], width);
+    }
+}

@@ -1,0 +1,377 @@
+//! The plan of a grid: which files fit the store, where their rows go, and which batch writes which chunks.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crds::config::GridConfig;
+use crds::wire::{Batch, Compat, GridState, Head, OtherFile, Outcome, Owner, PlannedFile, PlannedGrid, Reason, StagedObject, StoredTimes};
+use futures::{StreamExt, TryStreamExt};
+
+use super::pack::MAX_BATCHES;
+use super::survey::{Candidate, Survey};
+use crate::context::Context;
+use crate::convert::{fetch, rules_of};
+use crate::error::StageError;
+use crate::grid::{FILENAME, GridError, Header, Incoming, Laid, Source, Store, TimeCode, Window, group_attributes, lay, new_store, units};
+use crate::read::{self, Input};
+use crate::zarr::{ZATTRS, chunk_key, encode_chunk, is_all_fill, parse_zmetadata, zmetadata};
+
+/// Headers that are read at once, and what each may hold of its file in memory.
+const AT_ONCE: usize = 8;
+const IN_MEMORY: u64 = 16 << 20;
+
+/// A file whose header has been read.
+struct Known {
+    candidate: Candidate,
+    header: Header,
+}
+
+/// Lays out the candidates of the survey and writes their batches. None when nothing of the grid changes.
+///
+/// # Errors
+/// Store trouble; a state that cannot be read.
+pub(super) async fn lay_out(
+    context: &Context,
+    grid: &Arc<GridConfig>,
+    head: Option<&Head>,
+    survey: &mut Survey,
+) -> Result<Option<String>, StageError> {
+    let Some(candidates) = survey.grid.as_mut() else { return Ok(None) };
+    let (files, gone) = (std::mem::take(&mut candidates.files), std::mem::take(&mut candidates.gone));
+    let state = read_state(context, head).await?;
+    if files.is_empty() && gone.is_empty() {
+        return Ok(None);
+    }
+    let mut known = read_headers(context, grid, survey, files).await?;
+    let (mut store, state, statics) = match state {
+        Some(state) => (open_store(&state)?, state, Vec::new()),
+        None => match found_store(context, grid, survey, &mut known).await? {
+            Some(founded) => founded,
+            None => return Ok(None),
+        },
+    };
+    let known = fitting(grid, survey, &store, &state, known)?;
+    let incoming: Vec<Incoming> = known.iter().map(|(known, _)| known.incoming()).collect();
+    let laid = lay(&state.rows, &incoming, &gone.iter().map(String::as_str).collect());
+    if context.document.compat == Compat::Incumbent
+        && !state.rows.is_empty()
+        && let Some(&(first, _)) = laid.new_rows.first()
+        && let Some(attributes) = attributes_of(context, grid, &known[first].0.candidate.file).await?
+    {
+        store.attributes = attributes;
+    }
+    let before = state.rows.len() as u64;
+    let etags: HashMap<String, String> = state.rows.files.iter().map(|owner| (owner.key.clone(), owner.etag.clone())).collect();
+    let left = laid.left.iter().map(|(row, file)| (*row, incoming[*file].owner.key.clone())).collect();
+    let planned = PlannedGrid { left, state: next_state(state, &store, grid, &laid, &known)?, before, statics };
+    for key in &laid.superseded {
+        let line = |etag: String| OtherFile {
+            key: key.clone(),
+            etag,
+            outcome: Outcome::Skipped,
+            reason: Some(Reason::Superseded),
+            message: Some("a newer file has the same times".to_owned()),
+            held: false,
+        };
+        match known.iter().find(|(known, _)| known.candidate.file.key == *key) {
+            Some((known, _)) => survey.turned_away(known.candidate.why, line(known.candidate.file.etag.clone())),
+            None => survey.superseded(line(etags.get(key).cloned().unwrap_or_default())),
+        }
+    }
+    write_batches(context, grid, survey, &store, &laid, known).await?;
+    let key = context.layout.planned_grid(&context.run, &context.nonce);
+    let body = serde_json::to_vec(&planned).map_err(|source| StageError::corrupt(&key, source))?;
+    context.destination.put(&key, body.into()).await?;
+    Ok(Some(key))
+}
+
+impl Known {
+    fn incoming(&self) -> Incoming {
+        let Candidate { file, modified, .. } = &self.candidate;
+        let owner = Owner { key: file.key.clone(), etag: file.etag.clone(), modified: *modified };
+        Incoming { owner, times: self.header.times.clone() }
+    }
+}
+
+pub(crate) async fn read_state(context: &Context, head: Option<&Head>) -> Result<Option<GridState>, StageError> {
+    let Some(key) = head.and_then(|head| head.grid.as_ref()) else { return Ok(None) };
+    let bytes = context.destination.get(key).await?;
+    serde_json::from_slice(&bytes).map(Some).map_err(|source| StageError::corrupt(key, source))
+}
+
+fn open_store(state: &GridState) -> Result<Store, StageError> {
+    let (attributes, arrays) = parse_zmetadata(state.metadata.as_bytes()).map_err(|error| StageError::corrupt(".zmetadata", error))?;
+    Ok(Store { attributes, arrays })
+}
+
+fn refused(file: &PlannedFile, error: &GridError) -> OtherFile {
+    OtherFile {
+        key: file.key.clone(),
+        etag: file.etag.clone(),
+        outcome: Outcome::Failed,
+        reason: Some(error.reason()),
+        message: Some(error.to_string()),
+        held: false,
+    }
+}
+
+/// Reads the header of each file; what has none is turned away.
+async fn read_headers(
+    context: &Context,
+    grid: &Arc<GridConfig>,
+    survey: &mut Survey,
+    files: Vec<Candidate>,
+) -> Result<Vec<Known>, StageError> {
+    let compat = context.document.compat;
+    let mut read = futures::stream::iter(files)
+        .map(|candidate| async move {
+            let input = match fetch(context, &candidate.file, IN_MEMORY).await? {
+                Ok(input) => input,
+                Err(record) => {
+                    let crds::wire::FileRecord { key, etag, outcome, reason, message, .. } = record;
+                    return Ok::<_, StageError>((candidate, Err(OtherFile { key, etag, outcome, reason, message, held: false })));
+                }
+            };
+            let grid = Arc::clone(grid);
+            let header = with_reader(input, move |reader| Header::read(reader, &grid, compat)).await;
+            let header = header.map_err(|error| refused(&candidate.file, &error));
+            Ok((candidate, header))
+        })
+        .buffered(AT_ONCE);
+    let mut known = Vec::new();
+    while let Some((candidate, header)) = read.try_next().await? {
+        match header {
+            Ok(header) => known.push(Known { candidate, header }),
+            Err(line) => survey.turned_away(candidate.why, line),
+        }
+    }
+    Ok(known)
+}
+
+/// Does something with a file that is opened for it, on a thread of its own.
+async fn with_reader<T: Send + 'static>(
+    input: Input,
+    work: impl FnOnce(&dyn read::Reader) -> Result<T, GridError> + Send + 'static,
+) -> Result<T, GridError> {
+    let done = tokio::task::spawn_blocking(move || {
+        read::guarded(|| work(read::open(input)?.as_ref())).unwrap_or_else(|panic| Err(GridError::GaveUp(panic)))
+    });
+    done.await.unwrap_or_else(|panicked| Err(GridError::GaveUp(panicked.to_string())))
+}
+
+/// Makes a new store after the earliest file of the grid that most files have.
+async fn found_store(
+    context: &Context,
+    grid: &Arc<GridConfig>,
+    survey: &mut Survey,
+    known: &mut Vec<Known>,
+) -> Result<Option<(Store, GridState, Vec<StagedObject>)>, StageError> {
+    while let Some(at) = reference(known) {
+        let file = &known[at].candidate.file;
+        let founded = match fetch(context, file, IN_MEMORY).await? {
+            Ok(input) => {
+                let (config, grid, rules) = (Arc::clone(&context.config), Arc::clone(grid), rules_of(context.document.compat));
+                with_reader(input, move |reader| {
+                    let store = new_store(reader, &config, &grid)?;
+                    let chunks = static_chunks(reader, &store, &grid, rules)?;
+                    Ok((store, chunks))
+                })
+                .await
+                .map_err(|error| refused(file, &error))
+            }
+            Err(record) => {
+                let crds::wire::FileRecord { key, etag, outcome, reason, message, .. } = record;
+                Err(OtherFile { key, etag, outcome, reason, message, held: false })
+            }
+        };
+        match founded {
+            Ok((store, chunks)) => {
+                let mut statics = Vec::new();
+                for (number, (key, body)) in chunks.into_iter().enumerate() {
+                    let staged_key = context.layout.staged_grid(&context.run, &context.nonce, number);
+                    let bytes = body.len() as u64;
+                    let etag = context.destination.put(&staged_key, body.into()).await?.etag;
+                    statics.push(StagedObject { final_key: format!("{}/{key}", context.folder()), staged_key, etag, rows: 0, bytes });
+                }
+                let coordinates = known[at].header.coordinates.clone();
+                let state = GridState { coordinates, ..GridState::default() };
+                return Ok(Some((store, state, statics)));
+            }
+            Err(line) => {
+                let turned = known.remove(at);
+                survey.turned_away(turned.candidate.why, line);
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// The earliest file of the grid that most files have.
+fn reference(known: &[Known]) -> Option<usize> {
+    // The files of each grid; the first stands for all.
+    let mut grids: Vec<Vec<usize>> = Vec::new();
+    for (at, file) in known.iter().enumerate() {
+        match grids.iter_mut().find(|files| file.header.check(&known[files[0]].header.coordinates).is_ok()) {
+            Some(files) => files.push(at),
+            None => grids.push(vec![at]),
+        }
+    }
+    let earliest = |files: &[usize]| files.iter().copied().min_by_key(|&at| (known[at].header.times.iter().min().copied(), at));
+    let files = grids.into_iter().max_by_key(|files| (files.len(), std::cmp::Reverse(earliest(files))))?;
+    earliest(&files)
+}
+
+/// The chunks of arrays without rows: their keys below the dataset's folder, and their bytes.
+fn static_chunks(
+    reader: &dyn read::Reader,
+    store: &Store,
+    grid: &GridConfig,
+    rules: crate::cf::Rules,
+) -> Result<Vec<(String, Vec<u8>)>, GridError> {
+    let mut chunks = Vec::new();
+    for (name, array) in &store.arrays {
+        if array.dimensions()?.contains(&grid.append_name()) {
+            continue;
+        }
+        let ranges = array.metadata.shape.iter().map(|&length| 0..length).collect();
+        let mut window = Window::new(name, array, ranges)?;
+        window.put(&Source { reader, places: &[] }, grid, rules)?;
+        for index in window.chunks() {
+            let raw = window.chunk(&index);
+            if !is_all_fill(&array.metadata, &raw) {
+                chunks.push((format!("{name}/{}", chunk_key(&index)), encode_chunk(&array.metadata, &raw)?));
+            }
+        }
+    }
+    Ok(chunks)
+}
+
+async fn attributes_of(
+    context: &Context,
+    grid: &Arc<GridConfig>,
+    file: &PlannedFile,
+) -> Result<Option<crate::zarr::Attributes>, StageError> {
+    let Ok(input) = fetch(context, file, IN_MEMORY).await? else { return Ok(None) };
+    let (config, grid) = (Arc::clone(&context.config), Arc::clone(grid));
+    Ok(with_reader(input, move |reader| Ok(group_attributes(reader, &config, &grid))).await.ok())
+}
+
+/// The files that have the store's grid and times it can hold, each with the store's numbers for its times.
+fn fitting(
+    grid: &GridConfig,
+    survey: &mut Survey,
+    store: &Store,
+    state: &GridState,
+    known: Vec<Known>,
+) -> Result<Vec<(Known, StoredTimes)>, StageError> {
+    let code = store.arrays.get(grid.append_name()).ok_or_else(|| StageError::corrupt(ZATTRS, "the store has no times"))?;
+    let code = TimeCode::of(code).map_err(|error| StageError::corrupt(ZATTRS, error))?;
+    let mut fitting = Vec::new();
+    for file in known {
+        let numbers = file.header.check(&state.coordinates).and_then(|()| code.numbers(&file.header));
+        match numbers {
+            Ok(numbers) => fitting.push((file, numbers)),
+            Err(error) => survey.turned_away(file.candidate.why, refused(&file.candidate.file, &error)),
+        }
+    }
+    Ok(fitting)
+}
+
+/// The state if every file is converted.
+fn next_state(
+    state: GridState,
+    store: &Store,
+    grid: &GridConfig,
+    laid: &Laid,
+    known: &[(Known, StoredTimes)],
+) -> Result<GridState, StageError> {
+    let mut rows = state.rows;
+    let floats =
+        known.first().map_or(matches!(rows.stored, StoredTimes::Floats(_)), |(_, numbers)| matches!(numbers, StoredTimes::Floats(_)));
+    if rows.is_empty() && !floats {
+        rows.stored = StoredTimes::Integers(Vec::new());
+    }
+    for &(file, row) in &laid.new_rows {
+        match (&mut rows.stored, &known[file].1) {
+            (StoredTimes::Floats(all), StoredTimes::Floats(own)) => all.push(own[row]),
+            (StoredTimes::Integers(all), StoredTimes::Integers(own)) => all.push(own[row]),
+            _ => return Err(StageError::corrupt("the grid's state", "times of two types")),
+        }
+    }
+    (rows.times, rows.owners, rows.files) = (laid.times.clone(), laid.owners.clone(), laid.files.clone());
+    let mut arrays = store.arrays.clone();
+    for array in arrays.values_mut() {
+        let axis = array.dimensions().ok().and_then(|dimensions| dimensions.iter().position(|name| *name == grid.append_name()));
+        if let Some(axis) = axis {
+            array.metadata.shape[axis] = rows.len() as u64;
+        }
+    }
+    let metadata = String::from_utf8(zmetadata(&store.attributes, &arrays)).map_err(|error| StageError::corrupt(".zmetadata", error))?;
+    Ok(GridState { metadata, rows, coordinates: state.coordinates })
+}
+
+/// Packs units of chunks into batches and writes them.
+async fn write_batches(
+    context: &Context,
+    grid: &GridConfig,
+    survey: &mut Survey,
+    store: &Store,
+    laid: &Laid,
+    known: Vec<(Known, StoredTimes)>,
+) -> Result<(), StageError> {
+    let bounds = context.document.batching;
+    let chunk = row_chunk(store, grid);
+    let mut files: HashMap<usize, PlannedFile> = HashMap::new();
+    for (at, (known, _)) in known.into_iter().enumerate() {
+        files.insert(at, PlannedFile { places: laid.places[at].clone(), ..known.candidate.file });
+    }
+    let mut batch = Batch { index: 0, files: Vec::new(), chunks: Vec::new() };
+    let units = units(laid, chunk);
+    // Few large batches rather than more than a plan may have.
+    let least = units.len().div_ceil(MAX_BATCHES as usize);
+    let mut of_batch = 0;
+    for unit in units {
+        let bytes = |files: &[PlannedFile]| files.iter().map(|file| file.bytes).sum::<u64>();
+        let more: Vec<PlannedFile> =
+            unit.files.iter().filter(|at| !laid.places[**at].is_empty()).filter_map(|at| files.remove(at)).collect();
+        let full = batch.files.len() + more.len() > bounds.max_files as usize || bytes(&batch.files) + bytes(&more) > bounds.max_bytes;
+        if full && !batch.chunks.is_empty() && of_batch >= least {
+            let index = batch.index + 1;
+            survey
+                .write_batch(context, sorted(std::mem::replace(&mut batch, Batch { index, files: Vec::new(), chunks: Vec::new() })))
+                .await?;
+            of_batch = 0;
+        }
+        batch.files.extend(more);
+        batch.chunks.extend(unit.chunks);
+        of_batch += 1;
+    }
+    if batch.chunks.is_empty() { Ok(()) } else { survey.write_batch(context, sorted(batch)).await }
+}
+
+fn sorted(mut batch: Batch) -> Batch {
+    batch.files.sort_by(|one, two| one.key.cmp(&two.key));
+    batch.chunks.sort_unstable();
+    batch
+}
+
+/// Rows of one chunk, the same in all arrays that batches write.
+fn row_chunk(store: &Store, grid: &GridConfig) -> u64 {
+    let append = grid.append_name();
+    let mut chunk = 1;
+    for (_, array) in store.arrays.iter().filter(|(name, _)| name.as_str() != append && name.as_str() != FILENAME) {
+        let axis = array.dimensions().ok().and_then(|dimensions| dimensions.iter().position(|known| *known == append));
+        if let Some(axis) = axis {
+            chunk = least_common_multiple(chunk, array.metadata.chunks[axis].max(1));
+        }
+    }
+    chunk
+}
+
+fn least_common_multiple(one: u64, two: u64) -> u64 {
+    let (mut a, mut b) = (one, two);
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    one / a * two
+}
