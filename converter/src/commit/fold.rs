@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crds::wire::{
     Copy, FileCounts, FileRecord, Head, Last, LedgerRecord, OnSourceDelete, OtherFile, Outcome, PartRef, PendingEffects, Plan, Published,
-    PublishedObject, Reason, StagedObject, Totals,
+    PublishedObject, Reason, Totals,
 };
 
 use super::changes::{Change, Changes};
@@ -59,7 +59,7 @@ pub(super) async fn fold(context: &Context, plan: &Plan, head: Option<&Head>) ->
         fold.untouched(record).await?;
     }
     fold.hostile()?;
-    fold.grid(head, std::mem::take(&mut changes.chunks), std::mem::take(&mut changes.emptied)).await?;
+    fold.grid(head, &mut changes).await?;
     (fold.story.bytes_read, fold.story.bytes_written) = (changes.bytes_read, changes.bytes_written);
     fold.finish().await
 }
@@ -104,9 +104,10 @@ impl<'a> Fold<'a> {
     }
 
     /// The chunks of a grid, and the arrays and metadata that make them seen.
-    async fn grid(&mut self, head: Option<&Head>, chunks: Vec<StagedObject>, emptied: Vec<PublishedObject>) -> Result<(), StageError> {
-        self.grid = grid::stage(self.context, self.plan, head, &self.processed).await?;
+    async fn grid(&mut self, head: Option<&Head>, changes: &mut Changes<'_>) -> Result<(), StageError> {
+        self.grid = grid::stage(self.context, self.plan, head, &self.processed, &changes.fenced).await?;
         let Some(published) = &self.grid else { return Ok(()) };
+        let (chunks, emptied) = (std::mem::take(&mut changes.chunks), std::mem::take(&mut changes.emptied));
         let staged = chunks.into_iter().map(|object| Copy { from: object.staged_key, to: object.final_key, etag: object.etag });
         for copy in staged.chain(published.copies.iter().cloned()) {
             self.copies.push(&copy).await?;

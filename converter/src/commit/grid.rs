@@ -6,13 +6,14 @@ use crds::wire::{Copy, GridRows, GridState, Head, Plan, PlannedGrid, StoredTimes
 use sha2::{Digest as _, Sha256};
 
 use crate::context::Context;
+use crate::convert::read_batch;
 use crate::error::StageError;
-use crate::grid::FILENAME;
+use crate::grid::{FILENAME, nothing};
 use crate::plan::read_state;
 use crate::source::basename;
 use crate::zarr::{
-    Array, ArrayMetadata, Dtype, ZARRAY, ZATTRS, ZGROUP, ZMETADATA, ZarrError, attributes_json, chunk_key, encode_chunk, encode_texts,
-    parse_zmetadata, zgroup, zmetadata,
+    Array, ArrayMetadata, Dtype, Fill, ZARRAY, ZATTRS, ZGROUP, ZMETADATA, ZarrError, attributes_json, chunk_indices, chunk_key,
+    encode_chunk, encode_texts, parse_zmetadata, zgroup, zmetadata,
 };
 
 /// What a commit publishes of a grid beside the batches' chunks.
@@ -35,6 +36,7 @@ pub(super) async fn stage(
     plan: &Plan,
     head: Option<&Head>,
     processed: &HashSet<String>,
+    fenced: &[u32],
 ) -> Result<Option<Published>, StageError> {
     let Some(key) = &plan.grid else { return Ok(None) };
     let planned: PlannedGrid =
@@ -61,6 +63,12 @@ pub(super) async fn stage(
         copies: statics.into_iter().map(|s| Copy { from: s.staged_key, to: s.final_key, etag: s.etag }).collect(),
         number: 100_000,
     };
+    for index in fenced {
+        let chunks = read_batch(context, plan, *index).await?.chunks;
+        for (name, array) in arrays.iter().filter(|(name, _)| **name != append && name.as_str() != FILENAME) {
+            staging.say_nothing(name, array, &append, &chunks, before.len() as u64).await?;
+        }
+    }
     let changed = first_change(&before, &rows);
     for (name, array) in arrays.iter().filter(|(name, _)| **name == append || name.as_str() == FILENAME) {
         let chunk = array.metadata.chunks.first().copied().unwrap_or(1).max(1);
@@ -136,6 +144,27 @@ impl Staging<'_> {
         self.number += 1;
         let etag = self.context.destination.put(&from, body.into()).await?.etag;
         self.copies.push(Copy { from, to: format!("{}/{key}", self.context.folder()), etag });
+        Ok(())
+    }
+}
+
+impl Staging<'_> {
+    /// Writes the new chunks of a batch that never reported, where readers would see anything in a missing one.
+    async fn say_nothing(&mut self, name: &str, array: &Array, append: &str, chunks: &[u64], before: u64) -> Result<(), StageError> {
+        let corrupt = |error: ZarrError| StageError::corrupt(name, error);
+        let axis = array.dimensions().map_err(corrupt)?.iter().position(|known| *known == append);
+        let (Some(axis), Fill::Null) = (axis, &array.metadata.fill) else { return Ok(()) };
+        let elements = array.metadata.chunk_elements().map_err(corrupt)?;
+        let raw = nothing(array.metadata.dtype, &array.metadata.fill).repeat(elements);
+        let body = encode_chunk(&array.metadata, &raw).map_err(corrupt)?;
+        let mut grid = array.metadata.grid();
+        grid[axis] = 1;
+        for &chunk in chunks.iter().filter(|&chunk| chunk * array.metadata.chunks[axis] >= before) {
+            for mut index in chunk_indices(&grid) {
+                index[axis] = chunk;
+                self.put(&format!("{name}/{}", chunk_key(&index)), body.clone()).await?;
+            }
+        }
         Ok(())
     }
 }

@@ -128,7 +128,11 @@ fn created(
     let template = || grid.template.iter().find_map(|name| arrays.get(name)?.dimensions().ok());
     let dimensions: Vec<String> = match (&variable.dims, template()) {
         (Some(dims), _) => dims.clone(),
-        (None, Some(template)) => template.into_iter().map(str::to_owned).collect(),
+        // The config's own order says nothing where it came as an object, whose keys are sorted on the way.
+        (None, Some(mut template)) => {
+            template.sort_by_key(|name| *name != grid.append_name());
+            template.into_iter().map(str::to_owned).collect()
+        }
         (None, None) => grid.dimensions.iter().map(|d| d.name.clone()).collect(),
     };
     let lengths = |name: &String| {
