@@ -52,6 +52,12 @@ impl From<ArrayRef> for Decoded {
     }
 }
 
+/// Whether a variable's units are those of a duration (`seconds`, `days`).
+#[must_use]
+pub fn is_duration(variable: &Variable) -> bool {
+    matches!(units::TimeLike::of(variable.text("units")), Some(units::TimeLike::Duration(_)))
+}
+
 /// The dimensions a decoded variable has: its own, without a last one that is joined into text.
 #[must_use]
 pub fn decoded_dimensions<'a>(reader: &dyn Reader, variable: &'a Variable) -> &'a [usize] {

@@ -43,8 +43,6 @@ pub(super) struct Changes<'a> {
     /// Of a grid: what its batches staged, and what they found empty.
     pub chunks: Vec<StagedObject>,
     pub emptied: Vec<PublishedObject>,
-    /// Of a grid: its batches that never reported.
-    pub fenced: Vec<u32>,
     /// Bytes the workers read and wrote, as far as manifests have been walked.
     pub bytes_read: u64,
     pub bytes_written: u64,
@@ -62,7 +60,6 @@ impl<'a> Changes<'a> {
             others: VecDeque::new(),
             chunks: Vec::new(),
             emptied: Vec::new(),
-            fenced: Vec::new(),
             bytes_read: 0,
             bytes_written: 0,
         }
@@ -95,9 +92,6 @@ impl<'a> Changes<'a> {
                 self.bytes_read += manifest.bytes_read;
                 self.bytes_written += manifest.bytes_written;
                 files.extend(manifest.files);
-                if manifest.fence {
-                    self.fenced.push(manifest.batch);
-                }
                 self.chunks.extend(manifest.chunks);
                 self.emptied.extend(manifest.emptied);
             }

@@ -4,7 +4,7 @@ use crds::wire::{FileRecord, Manifest, Outcome, Plan, PlannedFile, Reason};
 use futures::{StreamExt, TryStreamExt};
 
 use crate::context::Context;
-use crate::convert::{convicted, quarantined, read_batch};
+use crate::convert::{convicted, quarantined, read_batch, without_files};
 use crate::error::StageError;
 use crate::failpoint::FailPoint;
 
@@ -28,6 +28,7 @@ pub(super) async fn fence(context: &Context, plan: &Plan) -> Result<(), StageErr
                     .iter()
                     .map(|file| if guilty(file) { quarantined(file) } else { not_reached(file, context.cause_of_missing.as_deref()) })
                     .collect();
+                let (chunks, emptied) = if plan.grid.is_some() { without_files(context, plan, &batch).await? } else { Default::default() };
                 let manifest = Manifest {
                     run: plan.run.clone(),
                     batch: index,
@@ -35,9 +36,9 @@ pub(super) async fn fence(context: &Context, plan: &Plan) -> Result<(), StageErr
                     fence: true,
                     files,
                     bytes_read: 0,
-                    bytes_written: 0,
-                    chunks: Vec::new(),
-                    emptied: Vec::new(),
+                    bytes_written: chunks.iter().map(|object| object.bytes).sum(),
+                    chunks,
+                    emptied,
                 };
                 let key = context.layout.manifest(&plan.run, index);
                 let body = serde_json::to_vec(&manifest).map_err(|source| StageError::corrupt(&key, source))?;

@@ -105,7 +105,11 @@ impl<'a> Fold<'a> {
 
     /// The chunks of a grid, and the arrays and metadata that make them seen.
     async fn grid(&mut self, head: Option<&Head>, changes: &mut Changes<'_>) -> Result<(), StageError> {
-        self.grid = grid::stage(self.context, self.plan, head, &self.processed, &changes.fenced).await?;
+        self.grid = grid::stage(self.context, self.plan, head, &self.processed).await?;
+        if self.context.config.grid.is_some() {
+            // A row has one owner, whatever rows its file had when it was converted.
+            self.totals.rows = self.grid.as_ref().map_or(head.map_or(0, |head| head.totals.rows), |published| published.rows);
+        }
         let Some(published) = &self.grid else { return Ok(()) };
         let (chunks, emptied) = (std::mem::take(&mut changes.chunks), std::mem::take(&mut changes.emptied));
         let staged = chunks.into_iter().map(|object| Copy { from: object.staged_key, to: object.final_key, etag: object.etag });
@@ -249,7 +253,8 @@ impl<'a> Fold<'a> {
     async fn withdrawn(&mut self, record: LedgerRecord) -> Result<(), StageError> {
         let by_policy = self.context.document.on_source_delete == OnSourceDelete::Keep && !self.plan.relayout;
         // Its namesake may be the same file in another folder: its rows stay until that one is in.
-        let keep = by_policy || self.verdicts.waited_for.contains(&name_hash(&record.key));
+        let waits = self.context.config.grid.is_none() && self.verdicts.waited_for.contains(&name_hash(&record.key));
+        let keep = by_policy || waits;
         match record.published {
             Some(published) if keep && !self.verdicts.yielding.contains(&record.key) => {
                 self.put(LedgerRecord { withdrawn: true, published: Some(published), ..record }).await

@@ -1,19 +1,18 @@
 //! The commit of a grid: its own arrays and the metadata, after what became of each file.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 use crds::wire::{Copy, GridRows, GridState, Head, Plan, PlannedGrid, StoredTimes};
 use sha2::{Digest as _, Sha256};
 
 use crate::context::Context;
-use crate::convert::read_batch;
 use crate::error::StageError;
-use crate::grid::{FILENAME, nothing};
+use crate::grid::{FILENAME, numbered};
 use crate::plan::read_state;
 use crate::source::basename;
 use crate::zarr::{
-    Array, ArrayMetadata, Dtype, Fill, ZARRAY, ZATTRS, ZGROUP, ZMETADATA, ZarrError, attributes_json, chunk_indices, chunk_key,
-    encode_chunk, encode_texts, parse_zmetadata, zgroup, zmetadata,
+    Array, ArrayMetadata, Dtype, ZARRAY, ZATTRS, ZGROUP, ZMETADATA, ZarrError, attributes_json, chunk_key, encode_chunk, encode_texts,
+    parse_zmetadata, zgroup, zmetadata,
 };
 
 /// What a commit publishes of a grid beside the batches' chunks.
@@ -25,6 +24,8 @@ pub(super) struct Published {
     pub copies: Vec<Copy>,
     /// `.zmetadata`, and the SHA-256 of its bytes.
     pub last: (Copy, String),
+    /// Rows that are not masked.
+    pub rows: u64,
 }
 
 /// Stages all that readers need to see the rows of the files that were `processed`.
@@ -36,18 +37,18 @@ pub(super) async fn stage(
     plan: &Plan,
     head: Option<&Head>,
     processed: &HashSet<String>,
-    fenced: &[u32],
 ) -> Result<Option<Published>, StageError> {
     let Some(key) = &plan.grid else { return Ok(None) };
     let planned: PlannedGrid =
         serde_json::from_slice(&context.destination.get(key).await?).map_err(|source| StageError::corrupt(key, source))?;
-    let before = read_state(context, head).await?.map(|state| state.rows).unwrap_or_default();
+    let GridState { rows: before, metadata: metadata_before, .. } = read_state(context, head).await?.unwrap_or_default();
     let corrupt = |error: ZarrError| StageError::corrupt(key, error);
-    let PlannedGrid { state: GridState { metadata, rows, coordinates }, statics, left, .. } = planned;
+    let rows = settled(&planned, &before, processed);
+    let PlannedGrid { state: GridState { metadata, coordinates, statics: digests, .. }, statics, .. } = planned;
+    let nothing_new = processed.is_empty() && metadata == metadata_before && unchanged(&before, &rows);
     let (attributes, mut arrays) = parse_zmetadata(metadata.as_bytes()).map_err(corrupt)?;
-    let rows = settled(rows, &before, &left, processed);
-    if rows.files.is_empty() && before.is_empty() {
-        // No file of a new store is in: there is nothing to show.
+    // Nothing to show that is not seen already, or no file of a new store is in.
+    if nothing_new || (rows.files.is_empty() && before.is_empty()) {
         return Ok(None);
     }
     let length = rows.len() as u64;
@@ -63,12 +64,6 @@ pub(super) async fn stage(
         copies: statics.into_iter().map(|s| Copy { from: s.staged_key, to: s.final_key, etag: s.etag }).collect(),
         number: 100_000,
     };
-    for index in fenced {
-        let chunks = read_batch(context, plan, *index).await?.chunks;
-        for (name, array) in arrays.iter().filter(|(name, _)| **name != append && name.as_str() != FILENAME) {
-            staging.say_nothing(name, array, &append, &chunks, before.len() as u64).await?;
-        }
-    }
     let changed = first_change(&before, &rows);
     for (name, array) in arrays.iter().filter(|(name, _)| **name == append || name.as_str() == FILENAME) {
         let chunk = array.metadata.chunks.first().copied().unwrap_or(1).max(1);
@@ -92,38 +87,32 @@ pub(super) async fn stage(
     let metadata = String::from_utf8(body.clone()).map_err(|error| StageError::corrupt(key, error))?;
     staging.put(ZMETADATA, body).await?;
     let Some(last) = staging.copies.pop() else { return Ok(None) };
-    let state = GridState { metadata, rows, coordinates };
+    let owned = rows.owners.iter().flatten().count() as u64;
+    let state = GridState { metadata, rows, coordinates, statics: digests };
     let key = context.layout.grid(&context.run, &context.nonce);
     let body = serde_json::to_vec(&state).map_err(|source| StageError::corrupt(&key, source))?;
     context.destination.put(&key, body.into()).await?;
-    Ok(Some(Published { state: key, copies: staging.copies, last: (last, sha256) }))
+    Ok(Some(Published { state: key, copies: staging.copies, last: (last, sha256), rows: owned }))
 }
 
-/// Rows of files that are not in: as they were, or masked.
-fn settled(mut rows: GridRows, before: &GridRows, left: &BTreeMap<u64, String>, processed: &HashSet<String>) -> GridRows {
-    let mut files = rows.files.clone();
-    let mut numbers: BTreeMap<String, u32> = files.iter().zip(0..).map(|(owner, number)| (owner.key.clone(), number)).collect();
-    for row in 0..rows.len() {
-        let stands = match rows.owner(row) {
-            Some(owner) => before.owner(row) == Some(owner) || processed.contains(&owner.key),
-            None => left.get(&(row as u64)).is_none_or(|key| processed.contains(key)),
-        };
-        if stands {
-            continue;
+/// Rows of files that are not in: as they were, or masked where that is given up.
+fn settled(planned: &PlannedGrid, before: &GridRows, processed: &HashSet<String>) -> GridRows {
+    let PlannedGrid { state: GridState { rows, .. }, left, gone, .. } = planned;
+    let owner = |row: usize| {
+        let given_up = || gone.contains(&(row as u64)) || left.get(&(row as u64)).is_some_and(|key| processed.contains(key));
+        match rows.owner(row) {
+            Some(owner) if before.owner(row) == Some(owner) || processed.contains(&owner.key) => Some(owner.clone()),
+            _ if given_up() => None,
+            _ => before.owner(row).cloned(),
         }
-        rows.owners[row] = before.owner(row).map(|known| {
-            *numbers.entry(known.key.clone()).or_insert_with(|| {
-                files.push(known.clone());
-                files.len() as u32 - 1
-            })
-        });
-    }
-    rows.files = files;
-    let used: HashSet<u32> = rows.owners.iter().flatten().copied().collect();
-    if used.is_empty() {
-        rows.files.clear();
-    }
-    rows
+    };
+    let (owners, files) = numbered((0..rows.len()).map(owner).collect());
+    GridRows { owners, files, ..rows.clone() }
+}
+
+/// Whether all rows are whose they were.
+fn unchanged(before: &GridRows, after: &GridRows) -> bool {
+    before.len() == after.len() && (0..before.len()).all(|row| before.owner(row) == after.owner(row))
 }
 
 /// The first row that is not what it was.
@@ -144,27 +133,6 @@ impl Staging<'_> {
         self.number += 1;
         let etag = self.context.destination.put(&from, body.into()).await?.etag;
         self.copies.push(Copy { from, to: format!("{}/{key}", self.context.folder()), etag });
-        Ok(())
-    }
-}
-
-impl Staging<'_> {
-    /// Writes the new chunks of a batch that never reported, where readers would see anything in a missing one.
-    async fn say_nothing(&mut self, name: &str, array: &Array, append: &str, chunks: &[u64], before: u64) -> Result<(), StageError> {
-        let corrupt = |error: ZarrError| StageError::corrupt(name, error);
-        let axis = array.dimensions().map_err(corrupt)?.iter().position(|known| *known == append);
-        let (Some(axis), Fill::Null) = (axis, &array.metadata.fill) else { return Ok(()) };
-        let elements = array.metadata.chunk_elements().map_err(corrupt)?;
-        let raw = nothing(array.metadata.dtype, &array.metadata.fill).repeat(elements);
-        let body = encode_chunk(&array.metadata, &raw).map_err(corrupt)?;
-        let mut grid = array.metadata.grid();
-        grid[axis] = 1;
-        for &chunk in chunks.iter().filter(|&chunk| chunk * array.metadata.chunks[axis] >= before) {
-            for mut index in chunk_indices(&grid) {
-                index[axis] = chunk;
-                self.put(&format!("{name}/{}", chunk_key(&index)), body.clone()).await?;
-            }
-        }
         Ok(())
     }
 }

@@ -139,7 +139,7 @@ async fn stage_sidecar(context: &Context, current: Option<&Head>, objects: u64) 
 }
 
 /// Applies what the head leaves pending and writes the generation that leaves nothing.
-async fn settle(context: &Context, heads: &Heads<'_>, head: Head) -> Result<Head, StageError> {
+pub(crate) async fn settle(context: &Context, heads: &Heads<'_>, head: Head) -> Result<Head, StageError> {
     let Some(pending) = &head.pending else { return Ok(head) };
     let changed = effects::apply(context, &head).await?;
     let parts = records::with_etags(context, &head, &changed).await?;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use crds::config::GridConfig;
 use crds::wire::{Batch, Compat, FileRecord, Outcome, Plan, PlannedFile, PlannedGrid, PublishedObject, Reason, StagedObject};
@@ -13,7 +14,7 @@ use crate::cf::Rules;
 use crate::context::Context;
 use crate::error::StageError;
 use crate::failpoint::FailPoint;
-use crate::grid::{FILENAME, GridError, Source, Window};
+use crate::grid::{FILENAME, GridError, Source, Window, static_window};
 use crate::read::{self, Reader};
 use crate::zarr::{Array, ArrayMetadata, Fill, chunk_key, decode_chunk, encode_chunk, is_all_fill, parse_zmetadata};
 
@@ -39,21 +40,18 @@ struct Opened {
 /// Store trouble; a plan that cannot be read. What is wrong with a file stands in its record: the chunks are
 /// then made without it.
 pub(super) async fn convert(context: &Context, plan: &Plan, batch: Batch) -> Result<Converted, StageError> {
-    let Some(key) = &plan.grid else { return Err(StageError::corrupt("plan.json", "a grid without its state")) };
-    let planned: PlannedGrid =
-        serde_json::from_slice(&context.destination.get(key).await?).map_err(|source| StageError::corrupt(key, source))?;
-    let (_, arrays) = parse_zmetadata(planned.state.metadata.as_bytes()).map_err(|source| StageError::corrupt(key, source))?;
-    let grid = context.config.grid.clone().map(Arc::new).ok_or_else(|| StageError::Config("the config describes no grid".to_owned()))?;
+    let work = Work::of(context, plan).await?;
     let mut converted = Converted::default();
     let mut opened = Vec::new();
-    let mut opening = futures::stream::iter(batch.files).map(|file| open(context, file)).buffered(context.limits.threads + 2);
+    // All files of the batch are open at once, so each has its share.
+    let in_memory = context.limits.memory_bytes / 8 / batch.files.len().max(1) as u64;
+    let mut opening = futures::stream::iter(batch.files).map(|file| work.open(file, in_memory)).buffered(context.limits.threads + 2);
     while let Some(file) = opening.try_next().await? {
         match file {
             Ok(file) => opened.push(file),
             Err(record) => converted.files.push(record),
         }
     }
-    let work = Work { context, grid, planned, arrays: arrays.into_iter().map(|(name, array)| (name, Arc::new(array))).collect() };
     let mut object = 0;
     loop {
         match work.write(&batch.chunks, batch.index, &opened, &mut object).await? {
@@ -84,20 +82,18 @@ pub(super) async fn convert(context: &Context, plan: &Plan, batch: Batch) -> Res
     Ok(converted)
 }
 
-async fn open(context: &Context, file: PlannedFile) -> Result<Result<Opened, FileRecord>, StageError> {
-    let in_memory = context.limits.memory_bytes / 8 / (context.limits.threads as u64 + 2);
-    let input = match fetch(context, &file, in_memory).await? {
-        Ok(input) => input,
-        Err(record) => return Ok(Err(record)),
-    };
-    context.tally.bytes.fetch_add(input.len(), std::sync::atomic::Ordering::Relaxed);
-    let reader = tokio::task::spawn_blocking(move || read::open(input)).await;
-    let refused = |error: GridError| record(&file, Outcome::Failed, Some(error.reason()), Some(error.to_string()));
-    Ok(match reader {
-        Ok(Ok(reader)) => Ok(Opened { reader: Arc::from(reader as Box<dyn Reader + Send + Sync>), file }),
-        Ok(Err(error)) => Err(refused(error.into())),
-        Err(panicked) => Err(refused(GridError::GaveUp(panicked.to_string()))),
-    })
+/// The chunks of a batch that never reported, as they are without its files: those that are new, and those with rows
+/// to be masked.
+///
+/// # Errors
+/// Store trouble; a plan that cannot be read.
+pub(crate) async fn without_files(context: &Context, plan: &Plan, batch: &Batch) -> Result<Written, StageError> {
+    let work = Work::of(context, plan).await?;
+    let rows = work.chunk_of_rows();
+    let new = |chunk: u64| chunk * rows >= work.planned.before;
+    let masked = |chunk: u64| work.planned.gone.range(chunk * rows..(chunk + 1) * rows).next().is_some();
+    let chunks: Vec<u64> = batch.chunks.iter().copied().filter(|&chunk| new(chunk) || masked(chunk)).collect();
+    work.write(&chunks, batch.index, &[], &mut 0).await?.map_err(|(_, error)| StageError::corrupt("a chunk", error))
 }
 
 /// Files that are another version now than the one that was planned, by position.
@@ -112,7 +108,7 @@ async fn changed(context: &Context, opened: &[Opened]) -> Result<Vec<usize>, Sta
     Ok(changed)
 }
 
-type Written = (Vec<StagedObject>, Vec<PublishedObject>);
+pub(crate) type Written = (Vec<StagedObject>, Vec<PublishedObject>);
 
 struct Work<'a> {
     context: &'a Context,
@@ -128,7 +124,62 @@ struct Job {
     ranges: Vec<Range<u64>>,
 }
 
-impl Work<'_> {
+impl<'a> Work<'a> {
+    async fn of(context: &'a Context, plan: &Plan) -> Result<Self, StageError> {
+        let Some(key) = &plan.grid else { return Err(StageError::corrupt("plan.json", "a grid without its state")) };
+        let planned: PlannedGrid =
+            serde_json::from_slice(&context.destination.get(key).await?).map_err(|source| StageError::corrupt(key, source))?;
+        let (_, arrays) = parse_zmetadata(planned.state.metadata.as_bytes()).map_err(|source| StageError::corrupt(key, source))?;
+        let grid = context.config.grid.clone().map(Arc::new);
+        let grid = grid.ok_or_else(|| StageError::Config("the config describes no grid".to_owned()))?;
+        Ok(Self { context, grid, planned, arrays: arrays.into_iter().map(|(name, array)| (name, Arc::new(array))).collect() })
+    }
+
+    /// Rows of one chunk.
+    fn chunk_of_rows(&self) -> u64 {
+        let append = self.grid.append_name();
+        let of = |(name, array): (&String, &Arc<Array>)| {
+            let axis = array.dimensions().ok()?.iter().position(|known| *known == append && name != append && name != FILENAME)?;
+            Some(array.metadata.chunks[axis])
+        };
+        self.arrays.iter().find_map(of).unwrap_or(1)
+    }
+
+    /// Opens a file, and holds what it has without time against the store.
+    async fn open(&self, file: PlannedFile, in_memory: u64) -> Result<Result<Opened, FileRecord>, StageError> {
+        let context = self.context;
+        let input = match fetch(context, &file, in_memory).await? {
+            Ok(input) => input,
+            Err(record) => return Ok(Err(record)),
+        };
+        context.tally.bytes.fetch_add(input.len(), Ordering::Relaxed);
+        let (grid, rules) = (Arc::clone(&self.grid), rules_of(context.document.compat));
+        // The incumbent never looked at them again.
+        let statics: Vec<(String, Arc<Array>, String)> = if context.document.compat == Compat::Incumbent {
+            Vec::new()
+        } else {
+            let known = self.planned.state.statics.iter();
+            known.filter_map(|(name, digest)| Some((name.clone(), Arc::clone(self.arrays.get(name)?), digest.clone()))).collect()
+        };
+        let opening = tokio::task::spawn_blocking(move || {
+            read::guarded(|| {
+                let reader: Arc<dyn Reader + Send + Sync> = Arc::from(read::open(input)?);
+                for (name, array, digest) in statics.iter().filter(|(name, ..)| reader.position(name).is_some()) {
+                    if static_window(name, array, reader.as_ref(), &grid, rules)?.digest() != *digest {
+                        return Err(GridError::StaticChanged(name.clone()));
+                    }
+                }
+                Ok(reader)
+            })
+            .unwrap_or_else(|panic| Err(GridError::GaveUp(panic)))
+        });
+        let opened = opening.await.unwrap_or_else(|panicked| Err(GridError::GaveUp(panicked.to_string())));
+        Ok(match opened {
+            Ok(reader) => Ok(Opened { file, reader }),
+            Err(error) => Err(record(&file, Outcome::Failed, Some(error.reason()), Some(error.to_string()))),
+        })
+    }
+
     /// Writes all chunks of the batch, or names the file that does not let it.
     async fn write(
         &self,
@@ -142,7 +193,9 @@ impl Work<'_> {
             let dimensions = array.dimensions().map_err(|error| StageError::corrupt(".zmetadata", error))?;
             let axis = dimensions.iter().position(|known| *known == self.grid.append_name());
             if let (Some(axis), false) = (axis, name == self.grid.append_name() || name == FILENAME) {
-                jobs.extend(chunks.iter().flat_map(|&chunk| self.boxes(name, array, axis, chunk)));
+                for &chunk in chunks {
+                    jobs.extend(self.boxes(name, array, axis, chunk)?);
+                }
             }
         }
         let (mut staged, mut emptied) = (Vec::new(), Vec::new());
@@ -165,27 +218,41 @@ impl Work<'_> {
         Ok(Ok((staged, emptied)))
     }
 
-    /// The rows of one chunk in boxes that memory holds, cut along the dimension behind the rows.
-    fn boxes(&self, name: &str, array: &Arc<Array>, axis: usize, chunk: u64) -> Vec<Job> {
+    /// The rows of one chunk in boxes that memory holds: chunks that follow each other, along the last dimension first.
+    fn boxes(&self, name: &str, array: &Arc<Array>, axis: usize, chunk: u64) -> Result<Vec<Job>, StageError> {
         let ArrayMetadata { shape, chunks, dtype, .. } = &array.metadata;
-        let rows = chunks[axis] * chunk..chunks[axis] * (chunk + 1);
-        let whole: Vec<Range<u64>> =
-            shape.iter().enumerate().map(|(at, &length)| if at == axis { rows.clone() } else { 0..length }).collect();
-        let job = |ranges| Job { name: name.to_owned(), array: Arc::clone(array), ranges };
-        let Some(cut) = (0..shape.len()).find(|&at| at != axis) else { return vec![job(whole)] };
         // A value is there as it is read, as it is decoded, in the box, and in its chunk.
         let width = (dtype.width() as u64 + 8) * 2;
-        let per: u64 =
-            whole.iter().enumerate().filter(|(at, _)| *at != cut).map(|(_, range)| range.end - range.start).product::<u64>() * width;
-        let room = self.context.limits.memory_bytes / 2 / self.context.limits.threads.max(1) as u64;
-        let step = (room / per.max(1) / chunks[cut]).max(1) * chunks[cut];
-        (0..shape[cut].div_ceil(step))
-            .map(|part| {
-                let mut ranges = whole.clone();
-                ranges[cut] = part * step..((part + 1) * step).min(shape[cut]);
-                job(ranges)
-            })
-            .collect()
+        let mut needed = chunks.iter().fold(width, |bytes, &length| bytes.saturating_mul(length));
+        let memory = self.context.limits.memory_bytes;
+        if needed > memory / 2 {
+            let message = format!(
+                "a chunk of {name:?} has {chunks:?} values and needs {} MiB at once, half of the memory is less; raise the worker's \
+                 memory limit (--memory) to {} MiB, or write smaller chunks",
+                needed.div_ceil(1 << 20),
+                needed.saturating_mul(2).div_ceil(1 << 20)
+            );
+            return Err(StageError::Config(message));
+        }
+        let room = memory / 2 / self.context.limits.threads.max(1) as u64;
+        let mut steps = chunks.clone();
+        for at in (0..shape.len()).rev().filter(|&at| at != axis) {
+            let more = (room / needed).clamp(1, shape[at].div_ceil(chunks[at]).max(1));
+            steps[at] *= more;
+            needed *= more;
+        }
+        let rows = chunks[axis] * chunk..chunks[axis] * (chunk + 1);
+        let along = |at: usize| -> Vec<Range<u64>> {
+            if at == axis {
+                return vec![rows.clone()];
+            }
+            (0..shape[at].div_ceil(steps[at])).map(|part| part * steps[at]..((part + 1) * steps[at]).min(shape[at])).collect()
+        };
+        let boxes = (0..shape.len()).fold(vec![Vec::new()], |boxes, at| {
+            let ranges = along(at);
+            boxes.into_iter().flat_map(|ranged| ranges.iter().map(move |range| [&ranged[..], std::slice::from_ref(range)].concat())).collect()
+        });
+        Ok(boxes.into_iter().map(|ranges| Job { name: name.to_owned(), array: Arc::clone(array), ranges }).collect())
     }
 
     async fn job(&self, job: Job, batch: u32, number: u64, opened: &[Opened]) -> Result<Result<Written, (usize, GridError)>, StageError> {
@@ -199,8 +266,10 @@ impl Work<'_> {
             .collect();
         let published = rows.start..rows.end.min(self.planned.before);
         // A row that a file leaves is masked only if that file is in.
-        let stays = |row: &u64| self.planned.left.get(row).is_some_and(|key| opened.iter().all(|opened| opened.file.key != *key));
-        let masked = |row: u64| self.planned.state.rows.owners.get(row as usize).is_some_and(Option::is_none) && !stays(&row);
+        let masked = |row: u64| match self.planned.left.get(&row) {
+            Some(key) => opened.iter().any(|opened| opened.file.key == *key),
+            None => self.planned.gone.contains(&row) || self.planned.state.rows.owners.get(row as usize).is_some_and(Option::is_none),
+        };
         let kept: BTreeSet<u64> = published.clone().filter(|row| !written.contains(row) && !masked(*row)).collect();
         let old = if kept.is_empty() { Vec::new() } else { self.published_chunks(&job).await? };
 
@@ -209,13 +278,13 @@ impl Work<'_> {
         let (grid, rules) = (Arc::clone(&self.grid), rules_of(self.context.document.compat));
         let made = tokio::task::spawn_blocking(move || {
             read::guarded(|| make(&job, &grid, rules, &append, &files, &old, &kept))
-                .unwrap_or_else(|panic| Err((0, GridError::GaveUp(panic))))
+                .unwrap_or_else(|panic| Err(Fault { file: None, error: GridError::GaveUp(panic) }))
                 .map(|chunks| (job.name, chunks))
         });
         let (name, chunks) = match made.await {
             Ok(Ok(made)) => made,
-            Ok(Err(culprit)) if opened.is_empty() => return Err(StageError::corrupt(".zmetadata", culprit.1)),
-            Ok(Err(culprit)) => return Ok(Err(culprit)),
+            Ok(Err(Fault { file: Some(at), error })) => return Ok(Err((at, error))),
+            Ok(Err(Fault { file: None, error })) => return Err(StageError::corrupt("a chunk", error)),
             Err(panicked) => return Err(StageError::corrupt("a chunk", panicked)),
         };
         let (mut staged, mut emptied) = (Vec::new(), Vec::new());
@@ -261,6 +330,12 @@ type File = (Arc<dyn Reader + Send + Sync>, Vec<crds::wire::Place>);
 /// A chunk's indices and its bytes; none for one that is all fill.
 type Made = (Vec<u64>, Option<Vec<u8>>);
 
+/// What stopped the making of chunks: a file, or none.
+struct Fault {
+    file: Option<usize>,
+    error: GridError,
+}
+
 fn make(
     job: &Job,
     grid: &GridConfig,
@@ -269,15 +344,16 @@ fn make(
     files: &[File],
     old: &[(Vec<u64>, Vec<u8>)],
     kept: &BTreeSet<u64>,
-) -> Result<Vec<Made>, (usize, GridError)> {
-    let ours = |error: GridError| (0, error);
+) -> Result<Vec<Made>, Fault> {
+    let ours = |error: GridError| Fault { file: None, error };
     let mut window = Window::new(&job.name, &job.array, job.ranges.clone()).map_err(ours)?;
     for (index, raw) in old {
         window.keep(append, index, raw, |row| kept.contains(&row));
     }
     for (at, (reader, places)) in files.iter().enumerate() {
         let source = Source { reader: reader.as_ref(), places };
-        window.put(&source, grid, rules).map_err(|error| (at, error))?;
+        let put = read::guarded(|| window.put(&source, grid, rules)).unwrap_or_else(|panic| Err(GridError::GaveUp(panic)));
+        put.map_err(|error| Fault { file: Some(at), error })?;
     }
     let metadata = &job.array.metadata;
     let mut made = Vec::new();

@@ -23,6 +23,8 @@ pub enum GridError {
     Cast { variable: String, to: String, detail: String },
     #[error("none of the variables in `schema` is in the file")]
     NoVariables,
+    #[error("variable {0:?} has no time, and differs from that of the store; what changes with time must have it as a dimension")]
+    StaticChanged(String),
     #[error("{0}")]
     Store(#[from] ZarrError),
     #[error("the conversion stopped: {0}")]
@@ -39,6 +41,7 @@ impl GridError {
             Self::MissingCoordinate(_) => Reason::MissingDimensionVariable,
             Self::MissingVariable { .. } | Self::NoVariables => Reason::MissingVariable,
             Self::Mismatch(_) => Reason::GridMismatch,
+            Self::StaticChanged(_) => Reason::StaticChanged,
             Self::Cast { .. } => Reason::CastFailed,
             Self::Store(_) => Reason::StateCorrupt,
             Self::GaveUp(_) => Reason::UnreadableFile,

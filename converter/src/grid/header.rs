@@ -1,6 +1,7 @@
 //! What a plan must know of a file: its times and its positions.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use arrow_array::Array;
 use arrow_array::cast::AsArray;
@@ -9,8 +10,11 @@ use crds::config::GridConfig;
 use crds::wire::{Compat, StoredTimes};
 
 use super::GridError;
+use super::cells;
+use super::lay::SAME_TIME;
 use crate::cf::{self, Rules};
 use crate::read::{Kind, Reader, Values, Variable};
+use crate::zarr::Dtype;
 
 /// A file's place in a grid.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,7 +26,7 @@ pub struct Header {
     pub units: String,
     pub calendar: String,
     /// Positions along the other dimensions that the config's variables use.
-    pub coordinates: BTreeMap<String, Vec<f64>>,
+    pub coordinates: Arc<BTreeMap<String, Vec<f64>>>,
 }
 
 impl Header {
@@ -46,7 +50,7 @@ impl Header {
         }
         let mut sorted: Vec<(i64, usize)> = times.iter().copied().zip(0..).collect();
         sorted.sort_unstable();
-        if let Some(pair) = sorted.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+        if let Some(pair) = sorted.windows(2).find(|pair| pair[1].0.saturating_sub(pair[0].0) <= SAME_TIME) {
             return Err(GridError::Times(format!("{append:?} has one time at rows {} and {}", pair[0].1, pair[1].1)));
         }
         let mut coordinates = BTreeMap::new();
@@ -67,7 +71,7 @@ impl Header {
         }
         let text = |name: &str| time.text(name).unwrap_or_default().to_owned();
         let calendar = time.text("calendar").unwrap_or("standard").to_owned();
-        Ok(Self { times, stored, units: text("units"), calendar, coordinates })
+        Ok(Self { times, stored, units: text("units"), calendar, coordinates: Arc::new(coordinates) })
     }
 
     /// Holds the file's positions against those of the store.
@@ -75,7 +79,7 @@ impl Header {
     /// # Errors
     /// Where they differ, with the first numbers that do.
     pub fn check(&self, store: &BTreeMap<String, Vec<f64>>) -> Result<(), GridError> {
-        for (name, own) in &self.coordinates {
+        for (name, own) in self.coordinates.iter() {
             let Some(known) = store.get(name) else {
                 return Err(GridError::Mismatch(format!("dimension {name:?} is not in the store")));
             };
@@ -104,9 +108,10 @@ pub(super) fn coordinate<'a>(reader: &'a dyn Reader, name: &str) -> Result<(usiz
 }
 
 fn positions(reader: &dyn Reader, name: &str) -> Result<Vec<f64>, GridError> {
-    let (index, _) = coordinate(reader, name)?;
-    let values = reader.read(index)?;
-    let positions = values.to_f64().ok_or_else(|| GridError::Mismatch(format!("the positions of dimension {name:?} are no numbers")))?;
+    let (index, variable) = coordinate(reader, name)?;
+    let decoded = cf::decode(variable, reader.read(index)?, None, Rules { compat: Compat::Fixed, durations: false })?.array;
+    let numbers = cells::cast(name, &decoded, Dtype::F64)?;
+    let positions: Vec<f64> = numbers.as_chunks().0.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect();
     match positions.iter().position(|position| !position.is_finite()) {
         None => Ok(positions),
         Some(at) => Err(GridError::Mismatch(format!("position {at} of dimension {name:?} is {}", positions[at]))),

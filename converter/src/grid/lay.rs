@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use crds::wire::{GridRows, Owner, Place};
 
 /// Times that lie no further apart are one: a millisecond.
-const SAME: i64 = 1_000_000;
+pub(super) const SAME_TIME: i64 = 1_000_000;
 
 /// A file that is to be converted.
 #[derive(Clone, Debug)]
@@ -30,8 +30,10 @@ pub struct Laid {
     pub superseded: BTreeSet<String>,
     /// Published rows that are to be filled with nothing.
     pub masked: BTreeSet<u64>,
-    /// Those of them that an incoming file leaves: they stay as they are if it cannot be converted.
+    /// Published rows that an incoming file leaves, to another or to nobody: they stay if it cannot be converted.
     pub left: BTreeMap<u64, usize>,
+    /// Published rows whose file is gone, or has no row any more, and has nothing to say of them.
+    pub gone: BTreeSet<u64>,
 }
 
 /// A time that files claim.
@@ -42,12 +44,13 @@ struct Claim {
     row: usize,
 }
 
-/// Lays the rows of `incoming` files. `gone` are the keys of published files whose rows are to go.
+/// Lays the rows of `incoming` files. `gone` are the keys of published files whose rows are to go, `absent` those
+/// of files that are withdrawn and whose rows stay: they give way to any file that is there.
 ///
 /// A time that the store has goes to its row, any other behind the last, in ascending order. Of two files
 /// with one time the newer has it, and of two equally new ones the one with the higher key.
 #[must_use]
-pub fn lay(rows: &GridRows, incoming: &[Incoming], gone: &BTreeSet<&str>) -> Laid {
+pub fn lay(rows: &GridRows, incoming: &[Incoming], gone: &BTreeSet<&str>, absent: &BTreeSet<&str>) -> Laid {
     let comes: HashSet<&str> = incoming.iter().map(|file| file.owner.key.as_str()).collect();
     let newer = |one: &Owner, two: &Owner| (one.modified, &one.key) > (two.modified, &two.key);
     let mut laid = Laid { times: rows.times.clone(), places: vec![Vec::new(); incoming.len()], ..Laid::default() };
@@ -63,8 +66,8 @@ pub fn lay(rows: &GridRows, incoming: &[Incoming], gone: &BTreeSet<&str>) -> Lai
     let mut by_time: Vec<(i64, usize)> = rows.times.iter().enumerate().map(|(row, &time)| (time, row)).collect();
     by_time.sort_unstable();
     let row_of = |time: i64| {
-        let at = by_time.partition_point(|(known, _)| *known < time - SAME);
-        by_time.get(at).filter(|(known, _)| *known <= time + SAME).map(|&(_, row)| row)
+        let at = by_time.partition_point(|(known, _)| *known < time - SAME_TIME);
+        by_time.get(at).filter(|(known, _)| *known <= time + SAME_TIME).map(|&(_, row)| row)
     };
     let mut claims: Vec<Claim> = incoming
         .iter()
@@ -77,7 +80,7 @@ pub fn lay(rows: &GridRows, incoming: &[Incoming], gone: &BTreeSet<&str>) -> Lai
     let mut start = 0;
     while start < claims.len() {
         let time = claims[start].time;
-        let end = start + claims[start..].iter().take_while(|claim| claim.time - time <= SAME).count();
+        let end = start + claims[start..].iter().take_while(|claim| claim.time - time <= SAME_TIME).count();
         let winner = claims[start..end]
             .iter()
             .copied()
@@ -86,7 +89,7 @@ pub fn lay(rows: &GridRows, incoming: &[Incoming], gone: &BTreeSet<&str>) -> Lai
         let Some(claim) = winner else { continue };
         let owner = &incoming[claim.file].owner;
         match row_of(claim.time) {
-            Some(row) if owners[row].as_ref().is_some_and(|held| newer(held, owner)) => {}
+            Some(row) if owners[row].as_ref().is_some_and(|held| !absent.contains(held.key.as_str()) && newer(held, owner)) => {}
             Some(row) => {
                 owners[row] = Some(owner.clone());
                 laid.masked.remove(&(row as u64));
@@ -110,8 +113,16 @@ pub fn lay(rows: &GridRows, incoming: &[Incoming], gone: &BTreeSet<&str>) -> Lai
         }
     }
     let at: HashMap<&str, usize> = incoming.iter().enumerate().map(|(at, file)| (file.owner.key.as_str(), at)).collect();
-    let leaver = |row: &u64| Some((*row, *at.get(rows.owner(*row as usize)?.key.as_str())?));
-    laid.left = laid.masked.iter().filter_map(leaver).collect();
+    for (row, before) in (0..rows.len()).filter_map(|row| Some((row, rows.owner(row)?))) {
+        if owners[row].as_ref().is_some_and(|owner| owner.key == before.key) {
+            continue;
+        }
+        match at.get(before.key.as_str()) {
+            Some(&file) if !laid.places[file].is_empty() => drop(laid.left.insert(row as u64, file)),
+            None if !gone.contains(before.key.as_str()) => {}
+            _ => drop(laid.gone.insert(row as u64)),
+        }
+    }
     let left: HashSet<&str> = owners.iter().flatten().map(|owner| owner.key.as_str()).collect();
     let lost = had.into_iter().filter(|key| !left.contains(key) && !comes.contains(key) && !gone.contains(key));
     laid.superseded.extend(lost.map(str::to_owned));
@@ -120,7 +131,8 @@ pub fn lay(rows: &GridRows, incoming: &[Incoming], gone: &BTreeSet<&str>) -> Lai
 }
 
 /// Owners by number: each file once, in the order they come.
-fn numbered(owners: Vec<Option<Owner>>) -> (Vec<Option<u32>>, Vec<Owner>) {
+#[must_use]
+pub fn numbered(owners: Vec<Option<Owner>>) -> (Vec<Option<u32>>, Vec<Owner>) {
     let (mut numbers, mut files) = (HashMap::new(), Vec::new());
     let numbered = owners
         .into_iter()
@@ -215,7 +227,7 @@ mod tests {
     fn chain(runs: &[(&[Incoming], &[&str])]) -> Laid {
         let mut laid = Laid::default();
         for (incoming, gone) in runs {
-            laid = lay(&rows(&laid), incoming, &gone.iter().copied().collect());
+            laid = lay(&rows(&laid), incoming, &gone.iter().copied().collect(), &BTreeSet::new());
         }
         laid
     }
@@ -250,10 +262,10 @@ mod tests {
 
     #[test]
     fn times_match_within_a_millisecond() {
-        let first = lay(&GridRows::default(), &[file("a", 1, &[1])], &BTreeSet::new());
+        let first = lay(&GridRows::default(), &[file("a", 1, &[1])], &BTreeSet::new(), &BTreeSet::new());
         let near =
             Incoming { owner: Owner { key: "n".into(), etag: String::new(), modified: 2 }, times: vec![SECOND + 999_000, 2 * SECOND] };
-        let laid = lay(&rows(&first), &[near], &BTreeSet::new());
+        let laid = lay(&rows(&first), &[near], &BTreeSet::new(), &BTreeSet::new());
         assert_eq!(after(&laid), "1n 2n");
         assert_eq!(laid.places, [[Place { from: 0, to: 0, count: 2 }]]);
     }
@@ -262,12 +274,12 @@ mod tests {
     fn no_two_units_share_a_chunk_or_a_file() {
         let days = |from: i64, to: i64| (from..to).collect::<Vec<_>>();
         let files = [file("a", 1, &days(0, 3)), file("b", 1, &days(3, 4)), file("c", 1, &days(4, 9)), file("d", 1, &days(12, 13))];
-        let laid = lay(&GridRows::default(), &files, &BTreeSet::new());
+        let laid = lay(&GridRows::default(), &files, &BTreeSet::new(), &BTreeSet::new());
         let units = units(&laid, 4);
         let shown: Vec<(Vec<u64>, Vec<usize>)> =
             units.iter().map(|unit| (unit.chunks.iter().copied().collect(), unit.files.iter().copied().collect())).collect();
         assert_eq!(shown, [(vec![0], vec![0, 1]), (vec![1, 2], vec![2, 3])]);
-        let gone = lay(&rows(&laid), &[file("d", 2, &[])], &BTreeSet::from(["a"]));
+        let gone = lay(&rows(&laid), &[file("d", 2, &[])], &BTreeSet::from(["a"]), &BTreeSet::new());
         assert_eq!(gone.masked, BTreeSet::from([0, 1, 2, 9]));
         assert_eq!(super::units(&gone, 4).iter().map(|unit| unit.chunks.first().copied()).collect::<Vec<_>>(), [Some(0), Some(2)]);
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crds::config::{ChunkLength, DatasetConfig, GridConfig, GridSource, GridType, GridVariable};
 
 use super::GridError;
-use crate::cf::{decoded_dimensions, joined_dimension};
+use crate::cf::{self, Rules, decoded_dimensions, joined_dimension};
 use crate::read::{Kind, Reader, Values, Variable};
 use crate::zarr::{Array, ArrayMetadata, Attr, Attributes, Dtype, Fill, set_dimensions};
 
@@ -42,7 +42,7 @@ pub fn form(config: &GridConfig, name: &str, dimensions: &[&str]) -> Form {
 
 /// # Errors
 /// When the file has none of the variables, or one whose type no array can have.
-pub fn new_store(reader: &dyn Reader, config: &DatasetConfig, grid: &GridConfig) -> Result<Store, GridError> {
+pub fn new_store(reader: &dyn Reader, config: &DatasetConfig, grid: &GridConfig, rules: Rules) -> Result<Store, GridError> {
     let append = grid.append_name();
     let lengths: BTreeMap<&str, u64> = reader.dimensions().iter().map(|d| (d.name.as_str(), d.length as u64)).collect();
     let chunk = |name: &str, length: u64| match grid.dimension(name).map(|d| d.chunk) {
@@ -65,11 +65,19 @@ pub fn new_store(reader: &dyn Reader, config: &DatasetConfig, grid: &GridConfig)
             Some(known) if !is_index => typed(known.grid_type),
             _ => untyped(reader, variable)?,
         };
+        if dtype == Dtype::Object {
+            let detail = "text of any length is not written; write the type as <U and its greatest length".to_owned();
+            return Err(GridError::Cast { variable: name.to_owned(), to: "an array".to_owned(), detail });
+        }
         let mut attributes = attributes(variable, if is_index || known.is_none() { &RAW_ENCODING } else { &ENCODING });
         match known.map(|known| known.grid_type) {
             Some(GridType::TimestampNs) if !is_index => {
                 attributes.insert("units".into(), "nanoseconds since 1970-01-01".into());
                 attributes.insert("calendar".into(), "proleptic_gregorian".into());
+            }
+            // The incumbent made nanoseconds of it, and the units go (spec 3.3).
+            Some(_) if !is_index && rules.durations && cf::is_duration(variable) => {
+                attributes.remove("units");
             }
             _ if name == append => {
                 attributes.entry("calendar".into()).or_insert_with(|| "standard".into());
@@ -226,7 +234,7 @@ fn typed(grid_type: GridType) -> (Dtype, Fill) {
 }
 
 /// The type of a coordinate, which is the file's.
-fn untyped(reader: &dyn Reader, variable: &Variable) -> Result<(Dtype, Fill), GridError> {
+pub(super) fn untyped(reader: &dyn Reader, variable: &Variable) -> Result<(Dtype, Fill), GridError> {
     let dtype = match variable.kind {
         Kind::I8 => Dtype::I8,
         Kind::I16 => Dtype::I16,

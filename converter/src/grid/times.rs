@@ -15,11 +15,10 @@ use arrow_array::types::TimestampNanosecondType;
 pub struct TimeCode {
     units: String,
     calendar: String,
-    floats: bool,
-    single: bool,
-    /// Nanoseconds of the reference and of one unit, where the calendar is the usual one.
-    origin: i64,
-    unit: i64,
+    dtype: Dtype,
+    /// Nanoseconds of the reference and of one unit.
+    origin: i128,
+    unit: i128,
 }
 
 impl TimeCode {
@@ -34,37 +33,71 @@ impl TimeCode {
         let decoded = cf::decode(&variable, Values::I64(vec![0, 1]), None, Rules::from(Compat::Fixed))?.array;
         let two = decoded.as_primitive_opt::<TimestampNanosecondType>().filter(|two| two.len() == 2 && two.null_count() == 0);
         let two = two.ok_or_else(|| GridError::Times(format!("the store's times are in {units:?}, which cannot be written")))?;
-        let (origin, unit) = (two.value(0), two.value(1) - two.value(0));
-        let dtype = array.metadata.dtype;
-        Ok(Self { units, calendar, floats: dtype.is_float(), single: dtype == Dtype::F32, origin, unit })
+        let (origin, unit) = (i128::from(two.value(0)), i128::from(two.value(1)) - i128::from(two.value(0)));
+        let packed = ["scale_factor", "add_offset"].iter().find(|name| array.attributes.contains_key(**name));
+        if let Some(name) = packed {
+            return Err(GridError::Times(format!("the times are packed ({name}), which is not converted")));
+        }
+        Ok(Self { units, calendar, dtype: array.metadata.dtype, origin, unit })
     }
 
     /// The store's numbers for rows of a file.
     ///
     /// # Errors
-    /// When whole numbers cannot hold a time exactly.
+    /// When the store's type cannot hold a time exactly; when the calendars do not go together.
     pub fn numbers(&self, header: &Header) -> Result<StoredTimes, GridError> {
-        let same_type = matches!((&header.stored, self.floats), (StoredTimes::Floats(_), true) | (StoredTimes::Integers(_), false));
-        if header.units == self.units && header.calendar == self.calendar && same_type && !self.single {
-            return Ok(header.stored.clone());
-        }
-        if header.calendar != self.calendar && ![&header.calendar, &self.calendar].iter().all(|name| is_usual(name)) {
-            let detail = format!("the calendar is {:?}, that of the store {:?}", header.calendar, self.calendar);
-            return Err(GridError::Mismatch(detail));
-        }
-        if self.floats {
-            let number = |time: &i64| (time - self.origin) as f64 / self.unit as f64;
-            return Ok(StoredTimes::Floats(header.times.iter().map(number).collect()));
+        let floats = self.dtype.is_float();
+        let same_type = matches!((&header.stored, floats), (StoredTimes::Floats(_), true) | (StoredTimes::Integers(_), false));
+        let numbers = if header.units == self.units && header.calendar == self.calendar && same_type {
+            header.stored.clone()
+        } else {
+            if ![&header.calendar, &self.calendar].iter().all(|name| is_usual(name)) {
+                let detail = format!(
+                    "its times are in {:?} of the calendar {:?}, those of the store in {:?} of {:?}",
+                    header.units, header.calendar, self.units, self.calendar
+                );
+                return Err(GridError::Mismatch(detail));
+            }
+            self.converted(&header.times, floats)?
+        };
+        self.check(&numbers)?;
+        Ok(numbers)
+    }
+
+    fn converted(&self, times: &[i64], floats: bool) -> Result<StoredTimes, GridError> {
+        if floats {
+            let number = |time: &i64| (i128::from(*time) - self.origin) as f64 / self.unit as f64;
+            return Ok(StoredTimes::Floats(times.iter().map(number).collect()));
         }
         let number = |time: &i64| {
-            let rest = (time - self.origin).rem_euclid(self.unit);
+            let since = i128::from(*time) - self.origin;
+            let rest = since.rem_euclid(self.unit);
             if rest == 0 {
-                return Ok((time - self.origin) / self.unit);
+                return Ok((since / self.unit) as i64);
             }
             let detail = format!("a time is no whole number of the store's units ({:?}): {rest} ns would be lost", self.units);
             Err(GridError::Times(detail))
         };
-        header.times.iter().map(number).collect::<Result<_, _>>().map(StoredTimes::Integers)
+        times.iter().map(number).collect::<Result<_, _>>().map(StoredTimes::Integers)
+    }
+
+    /// The numbers fit the store's type.
+    fn check(&self, numbers: &StoredTimes) -> Result<(), GridError> {
+        let unfit = match (numbers, self.dtype) {
+            (StoredTimes::Floats(numbers), Dtype::F32) => {
+                numbers.iter().find(|&&number| f64::from(number as f32).to_bits() != number.to_bits()).map(f64::to_string)
+            }
+            (StoredTimes::Integers(numbers), dtype) => {
+                let range = dtype.range();
+                let fits = |number: i64| range.is_none_or(|(least, most)| (least..=most).contains(&i128::from(number)));
+                numbers.iter().find(|&&number| !fits(number)).map(i64::to_string)
+            }
+            _ => None,
+        };
+        match unfit {
+            None => Ok(()),
+            Some(number) => Err(GridError::Times(format!("the store's times are {}, which cannot hold {number} exactly", self.dtype))),
+        }
     }
 }
 

@@ -2,13 +2,15 @@
 
 use std::ops::Range;
 
-use crds::config::GridConfig;
-use crds::wire::Place;
+use sha2::{Digest as _, Sha256};
+
+use crds::config::{GridConfig, GridType};
+use crds::wire::{Compat, Place};
 
 use super::{Form, GridError, cells, form, store};
 use crate::cf::{self, Rules};
 use crate::read::{Reader, Variable};
-use crate::zarr::{Array, Dtype};
+use crate::zarr::{Array, Attr};
 
 /// A file and where its rows go.
 pub struct Source<'a> {
@@ -113,9 +115,13 @@ impl<'a> Window<'a> {
         selection.extend(joined.map(|length| 0..length));
         let raw = reader.read_part(index, &selection)?;
         let bytes = match form(config, self.name, &self.dimensions) {
-            Form::Raw => cells::raw(raw),
+            Form::Raw => {
+                self.check_raw(reader, variable)?;
+                cells::raw(raw)
+            }
             Form::Decoded => {
-                let decoded = cf::decode(&undecoded(variable, config), raw, joined, rules)?.array;
+                let variable = undecoded(variable, config, rules.compat);
+                let decoded = cf::decode(&variable, raw, joined, rules)?.array;
                 cells::cast(self.name, &decoded, self.array.metadata.dtype)?
             }
         };
@@ -130,6 +136,25 @@ impl<'a> Window<'a> {
             return Err(GridError::Mismatch(detail));
         }
         self.copy_in(&bytes, &strides, &targets);
+        Ok(())
+    }
+
+    /// A coordinate is taken as it is, so it must be written as the store's is.
+    fn check_raw(&self, reader: &dyn Reader, variable: &Variable) -> Result<(), GridError> {
+        let (dtype, _) = store::untyped(reader, variable)?;
+        if dtype != self.array.metadata.dtype {
+            let detail = format!("coordinate {:?} is {dtype}, in the store it is {}", self.name, self.array.metadata.dtype);
+            return Err(GridError::Mismatch(detail));
+        }
+        for name in ["scale_factor", "add_offset", "units"] {
+            let own = variable.attribute(name).map(Attr::from);
+            if own.as_ref() != self.array.attributes.get(name) {
+                let shown = |attribute: Option<&Attr>| attribute.map_or("none".to_owned(), Attr::to_json);
+                let store = shown(self.array.attributes.get(name));
+                let detail = format!("coordinate {:?} has {name} {}, in the store {store}", self.name, shown(own.as_ref()));
+                return Err(GridError::Mismatch(detail));
+            }
+        }
         Ok(())
     }
 
@@ -151,6 +176,12 @@ impl<'a> Window<'a> {
             all = all.into_iter().flat_map(|at: Vec<u64>| indices.clone().map(move |index| [&at[..], &[index]].concat())).collect();
         }
         all
+    }
+
+    /// SHA-256 of what is in the box, hexadecimal.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        hex::encode(Sha256::digest(&self.bytes))
     }
 
     /// Takes rows of a chunk that the store has. `rows` are those of the append dimension.
@@ -192,17 +223,31 @@ impl<'a> Window<'a> {
         copy(&self.bytes, first, &own, &mut bytes, 0, &strides_of(&shape, width), &counts, width);
         bytes
     }
-
-    #[must_use]
-    pub fn dtype(&self) -> Dtype {
-        self.array.metadata.dtype
-    }
 }
 
-/// A time that the config wants as the number it is has no units for the decoder.
-fn undecoded(variable: &Variable, config: &GridConfig) -> Variable {
+/// All of an array without rows, from a file.
+///
+/// # Errors
+/// What cannot be read, decoded or cast; dimensions that are not the array's.
+pub fn static_window<'a>(
+    name: &'a str,
+    array: &'a Array,
+    reader: &dyn Reader,
+    config: &GridConfig,
+    rules: Rules,
+) -> Result<Window<'a>, GridError> {
+    let ranges = array.metadata.shape.iter().map(|&length| 0..length).collect();
+    let mut window = Window::new(name, array, ranges)?;
+    window.put(&Source { reader, places: &[] }, config, rules)?;
+    Ok(window)
+}
+
+/// A time that the config wants as the number it is has no units for the decoder: one that it names, and one
+/// whose type is that of a number (where the incumbent makes nanoseconds of it and leaves the units; spec 8, A14).
+fn undecoded(variable: &Variable, config: &GridConfig, compat: Compat) -> Variable {
     let mut variable = variable.clone();
-    if config.undecoded_times.contains(&variable.name) {
+    let number = config.variable(&variable.name).is_some_and(|known| known.grid_type != GridType::TimestampNs);
+    if config.undecoded_times.contains(&variable.name) || (number && compat == Compat::Fixed) {
         variable.attributes.retain(|attribute| attribute.name != "units");
     }
     variable

@@ -35,6 +35,11 @@ pub fn admit(head: Option<&Head>, document: &Document, has_content: bool) -> Res
     if head.hashes.layout == document.hashes.layout || head.totals.objects + head.totals.rows == 0 {
         return Ok(Admission::Incremental);
     }
+    if head.grid.is_some() {
+        let message = "dimensions, chunks, variables or their types are not those the store was written with, and a store \
+                       is not written anew yet; take the change back, or write to another destination";
+        return guard(Reason::LayoutConflict, message.to_owned());
+    }
     if document.rebuild.is_some() && document.rebuild != head.rebuild {
         return Ok(Admission::Relayout);
     }

@@ -1,24 +1,29 @@
 //! The plan of a grid: which files fit the store, where their rows go, and which batch writes which chunks.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use crds::config::GridConfig;
-use crds::wire::{Batch, Compat, GridState, Head, OtherFile, Outcome, Owner, PlannedFile, PlannedGrid, Reason, StagedObject, StoredTimes};
+use crds::config::{DatasetConfig, GridConfig};
+use crds::wire::{
+    Batch, Compat, FileRecord, GridState, Head, OtherFile, Outcome, Owner, PlannedFile, PlannedGrid, Reason, StagedObject, StoredTimes,
+};
 use futures::{StreamExt, TryStreamExt};
 
 use super::pack::MAX_BATCHES;
 use super::survey::{Candidate, Survey};
+use crate::cf::Rules;
 use crate::context::Context;
 use crate::convert::{fetch, rules_of};
 use crate::error::StageError;
-use crate::grid::{FILENAME, GridError, Header, Incoming, Laid, Source, Store, TimeCode, Window, group_attributes, lay, new_store, units};
+use crate::grid::{FILENAME, GridError, Header, Incoming, Laid, Store, TimeCode, group_attributes, lay, new_store, static_window, units};
 use crate::read::{self, Input};
 use crate::zarr::{ZATTRS, chunk_key, encode_chunk, is_all_fill, parse_zmetadata, zmetadata};
 
 /// Headers that are read at once, and what each may hold of its file in memory.
 const AT_ONCE: usize = 8;
 const IN_MEMORY: u64 = 16 << 20;
+/// Files of one batch, all of which are open at once.
+const MOST_FILES: usize = 250;
 
 /// A file whose header has been read.
 struct Known {
@@ -33,12 +38,12 @@ struct Known {
 pub(super) async fn lay_out(
     context: &Context,
     grid: &Arc<GridConfig>,
-    head: Option<&Head>,
+    state: Option<GridState>,
     survey: &mut Survey,
 ) -> Result<Option<String>, StageError> {
     let Some(candidates) = survey.grid.as_mut() else { return Ok(None) };
     let (files, gone) = (std::mem::take(&mut candidates.files), std::mem::take(&mut candidates.gone));
-    let state = read_state(context, head).await?;
+    let absent = std::mem::take(&mut candidates.absent);
     if files.is_empty() && gone.is_empty() {
         return Ok(None);
     }
@@ -52,7 +57,8 @@ pub(super) async fn lay_out(
     };
     let known = fitting(grid, survey, &store, &state, known)?;
     let incoming: Vec<Incoming> = known.iter().map(|(known, _)| known.incoming()).collect();
-    let laid = lay(&state.rows, &incoming, &gone.iter().map(String::as_str).collect());
+    let (gone, absent) = (gone.iter().map(String::as_str).collect(), absent.iter().map(String::as_str).collect());
+    let laid = lay(&state.rows, &incoming, &gone, &absent);
     if context.document.compat == Compat::Incumbent
         && !state.rows.is_empty()
         && let Some(&(first, _)) = laid.new_rows.first()
@@ -63,7 +69,7 @@ pub(super) async fn lay_out(
     let before = state.rows.len() as u64;
     let etags: HashMap<String, String> = state.rows.files.iter().map(|owner| (owner.key.clone(), owner.etag.clone())).collect();
     let left = laid.left.iter().map(|(row, file)| (*row, incoming[*file].owner.key.clone())).collect();
-    let planned = PlannedGrid { left, state: next_state(state, &store, grid, &laid, &known)?, before, statics };
+    let planned = PlannedGrid { left, gone: laid.gone.clone(), state: next_state(state, &store, grid, &laid, &known)?, before, statics };
     for key in &laid.superseded {
         let line = |etag: String| OtherFile {
             key: key.clone(),
@@ -127,10 +133,7 @@ async fn read_headers(
         .map(|candidate| async move {
             let input = match fetch(context, &candidate.file, IN_MEMORY).await? {
                 Ok(input) => input,
-                Err(record) => {
-                    let crds::wire::FileRecord { key, etag, outcome, reason, message, .. } = record;
-                    return Ok::<_, StageError>((candidate, Err(OtherFile { key, etag, outcome, reason, message, held: false })));
-                }
+                Err(record) => return Ok::<_, StageError>((candidate, Err(turned(record)))),
             };
             let grid = Arc::clone(grid);
             let header = with_reader(input, move |reader| Header::read(reader, &grid, compat)).await;
@@ -141,7 +144,14 @@ async fn read_headers(
     let mut known = Vec::new();
     while let Some((candidate, header)) = read.try_next().await? {
         match header {
-            Ok(header) => known.push(Known { candidate, header }),
+            Ok(mut header) => {
+                // Most files have the positions of the one before.
+                if let Some(Known { header: last, .. }) = known.last().filter(|last: &&Known| last.header.coordinates == header.coordinates)
+                {
+                    header.coordinates = Arc::clone(&last.coordinates);
+                }
+                known.push(Known { candidate, header });
+            }
             Err(line) => survey.turned_away(candidate.why, line),
         }
     }
@@ -159,33 +169,27 @@ async fn with_reader<T: Send + 'static>(
     done.await.unwrap_or_else(|panicked| Err(GridError::GaveUp(panicked.to_string())))
 }
 
-/// Makes a new store after the earliest file of the grid that most files have.
+/// Makes a new store after the earliest file of the grid that most files have, of which one can be made. The
+/// others are tried against it; where there is none, each file is refused with what it lacks.
 async fn found_store(
     context: &Context,
     grid: &Arc<GridConfig>,
     survey: &mut Survey,
     known: &mut Vec<Known>,
 ) -> Result<Option<(Store, GridState, Vec<StagedObject>)>, StageError> {
+    let mut unfit = Vec::new();
     while let Some(at) = reference(known) {
-        let file = &known[at].candidate.file;
-        let founded = match fetch(context, file, IN_MEMORY).await? {
+        let file = known.remove(at);
+        let founded = match fetch(context, &file.candidate.file, IN_MEMORY).await? {
             Ok(input) => {
                 let (config, grid, rules) = (Arc::clone(&context.config), Arc::clone(grid), rules_of(context.document.compat));
-                with_reader(input, move |reader| {
-                    let store = new_store(reader, &config, &grid)?;
-                    let chunks = static_chunks(reader, &store, &grid, rules)?;
-                    Ok((store, chunks))
-                })
-                .await
-                .map_err(|error| refused(file, &error))
+                let founded = with_reader(input, move |reader| found(reader, &config, &grid, rules)).await;
+                founded.map_err(|error| refused(&file.candidate.file, &error))
             }
-            Err(record) => {
-                let crds::wire::FileRecord { key, etag, outcome, reason, message, .. } = record;
-                Err(OtherFile { key, etag, outcome, reason, message, held: false })
-            }
+            Err(record) => Err(turned(record)),
         };
         match founded {
-            Ok((store, chunks)) => {
+            Ok(Founded { store, chunks, digests }) => {
                 let mut statics = Vec::new();
                 for (number, (key, body)) in chunks.into_iter().enumerate() {
                     let staged_key = context.layout.staged_grid(&context.run, &context.nonce, number);
@@ -193,17 +197,56 @@ async fn found_store(
                     let etag = context.destination.put(&staged_key, body.into()).await?.etag;
                     statics.push(StagedObject { final_key: format!("{}/{key}", context.folder()), staged_key, etag, rows: 0, bytes });
                 }
-                let coordinates = known[at].header.coordinates.clone();
-                let state = GridState { coordinates, ..GridState::default() };
+                let state = GridState { coordinates: (*file.header.coordinates).clone(), statics: digests, ..GridState::default() };
+                known.push(file);
+                known.extend(unfit.into_iter().map(|(file, _)| file));
+                known.sort_by(|one, two| one.candidate.file.key.cmp(&two.candidate.file.key));
                 return Ok(Some((store, state, statics)));
             }
-            Err(line) => {
-                let turned = known.remove(at);
-                survey.turned_away(turned.candidate.why, line);
+            Err(line) => unfit.push((file, line)),
+        }
+    }
+    for (file, line) in unfit {
+        survey.turned_away(file.candidate.why, line);
+    }
+    Ok(None)
+}
+
+struct Founded {
+    store: Store,
+    /// Of arrays without rows: keys below the dataset's folder, and bytes.
+    chunks: Vec<(String, Vec<u8>)>,
+    /// What is in them.
+    digests: BTreeMap<String, String>,
+}
+
+fn found(reader: &dyn read::Reader, config: &DatasetConfig, grid: &GridConfig, rules: Rules) -> Result<Founded, GridError> {
+    let store = new_store(reader, config, grid, rules)?;
+    TimeCode::of(store.arrays.get(grid.append_name()).ok_or_else(|| GridError::MissingCoordinate(grid.append_name().to_owned()))?)?;
+    let (mut chunks, mut digests) = (Vec::new(), BTreeMap::new());
+    for (name, array) in &store.arrays {
+        let dimensions = array.dimensions()?;
+        if dimensions.contains(&grid.append_name()) {
+            continue;
+        }
+        let window = static_window(name, array, reader, grid, rules)?;
+        if dimensions != [name] {
+            digests.insert(name.clone(), window.digest());
+        }
+        for index in window.chunks() {
+            let raw = window.chunk(&index);
+            if !is_all_fill(&array.metadata, &raw) {
+                chunks.push((format!("{name}/{}", chunk_key(&index)), encode_chunk(&array.metadata, &raw)?));
             }
         }
     }
-    Ok(None)
+    Ok(Founded { store, chunks, digests })
+}
+
+/// What became of a file that could not be fetched.
+fn turned(record: FileRecord) -> OtherFile {
+    let FileRecord { key, etag, outcome, reason, message, .. } = record;
+    OtherFile { key, etag, outcome, reason, message, held: false }
 }
 
 /// The earliest file of the grid that most files have.
@@ -219,31 +262,6 @@ fn reference(known: &[Known]) -> Option<usize> {
     let earliest = |files: &[usize]| files.iter().copied().min_by_key(|&at| (known[at].header.times.iter().min().copied(), at));
     let files = grids.into_iter().max_by_key(|files| (files.len(), std::cmp::Reverse(earliest(files))))?;
     earliest(&files)
-}
-
-/// The chunks of arrays without rows: their keys below the dataset's folder, and their bytes.
-fn static_chunks(
-    reader: &dyn read::Reader,
-    store: &Store,
-    grid: &GridConfig,
-    rules: crate::cf::Rules,
-) -> Result<Vec<(String, Vec<u8>)>, GridError> {
-    let mut chunks = Vec::new();
-    for (name, array) in &store.arrays {
-        if array.dimensions()?.contains(&grid.append_name()) {
-            continue;
-        }
-        let ranges = array.metadata.shape.iter().map(|&length| 0..length).collect();
-        let mut window = Window::new(name, array, ranges)?;
-        window.put(&Source { reader, places: &[] }, grid, rules)?;
-        for index in window.chunks() {
-            let raw = window.chunk(&index);
-            if !is_all_fill(&array.metadata, &raw) {
-                chunks.push((format!("{name}/{}", chunk_key(&index)), encode_chunk(&array.metadata, &raw)?));
-            }
-        }
-    }
-    Ok(chunks)
 }
 
 async fn attributes_of(
@@ -307,7 +325,7 @@ fn next_state(
         }
     }
     let metadata = String::from_utf8(zmetadata(&store.attributes, &arrays)).map_err(|error| StageError::corrupt(".zmetadata", error))?;
-    Ok(GridState { metadata, rows, coordinates: state.coordinates })
+    Ok(GridState { metadata, rows, coordinates: state.coordinates, statics: state.statics })
 }
 
 /// Packs units of chunks into batches and writes them.
@@ -320,6 +338,7 @@ async fn write_batches(
     known: Vec<(Known, StoredTimes)>,
 ) -> Result<(), StageError> {
     let bounds = context.document.batching;
+    let most_files = MOST_FILES.min(bounds.max_files as usize);
     let chunk = row_chunk(store, grid);
     let mut files: HashMap<usize, PlannedFile> = HashMap::new();
     for (at, (known, _)) in known.into_iter().enumerate() {
@@ -334,7 +353,7 @@ async fn write_batches(
         let bytes = |files: &[PlannedFile]| files.iter().map(|file| file.bytes).sum::<u64>();
         let more: Vec<PlannedFile> =
             unit.files.iter().filter(|at| !laid.places[**at].is_empty()).filter_map(|at| files.remove(at)).collect();
-        let full = batch.files.len() + more.len() > bounds.max_files as usize || bytes(&batch.files) + bytes(&more) > bounds.max_bytes;
+        let full = batch.files.len() + more.len() > most_files || bytes(&batch.files) + bytes(&more) > bounds.max_bytes;
         if full && !batch.chunks.is_empty() && of_batch >= least {
             let index = batch.index + 1;
             survey

@@ -10,7 +10,7 @@ mod survey;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use crds::wire::{Head, Plan, Reason};
+use crds::wire::{GridState, Head, Plan, Reason};
 use futures::TryStreamExt;
 
 use crate::context::{CONVERTER_VERSION, Context};
@@ -34,13 +34,19 @@ pub async fn plan(context: &Context) -> Result<Plan, StageError> {
     probe_conditional_put(context).await?;
     context.fail.pass(FailPoint::PlanProbed).await?;
 
-    let head = Heads::new(&context.destination, &context.layout).current().await?;
+    let heads = Heads::new(&context.destination, &context.layout);
+    let mut head = heads.current().await?;
+    // Workers read the chunks that they add to: all that an earlier run published must be in place.
+    if let Some(pending) = head.take_if(|head| head.pending.is_some() && context.config.grid.is_some()) {
+        head = Some(crate::commit::settle(context, &heads, pending).await?);
+    }
     // Only where no ledger says whose it is.
     let foreign = head.is_none() && context.destination.has_any(&format!("{}/", context.folder())).await?;
     let admission = admit(head.as_ref(), &context.document, foreign)?;
-    let mut survey = survey(context, head.as_ref(), &admission).await?;
+    let state = read_state(context, head.as_ref()).await?;
+    let mut survey = survey(context, head.as_ref(), state.as_ref(), &admission).await?;
     let grid = match &context.config.grid {
-        Some(grid) => grid::lay_out(context, &Arc::new(grid.clone()), head.as_ref(), &mut survey).await?,
+        Some(grid) => grid::lay_out(context, &Arc::new(grid.clone()), state, &mut survey).await?,
         None => None,
     };
     survey.close(context).await?;
@@ -93,8 +99,11 @@ async fn probe_conditional_put(context: &Context) -> Result<(), StageError> {
 }
 
 /// Merges listing and ledger, both in key order, and gives every file its class.
-async fn survey(context: &Context, head: Option<&Head>, admission: &Admission) -> Result<Survey, StageError> {
+async fn survey(context: &Context, head: Option<&Head>, state: Option<&GridState>, admission: &Admission) -> Result<Survey, StageError> {
     let mut survey = Survey::new(context, *admission == Admission::Relayout);
+    if let (Some(grid), Some(state)) = (&mut survey.grid, state) {
+        grid.owners = state.rows.files.iter().map(|owner| crate::source::hash_of(&owner.key)).collect();
+    }
     let mut ledger = LedgerCursor::new(&context.destination, head.map_or(&[], |head| &head.parts));
     let mut listing = context.source.list();
     let mut before: Option<String> = None;

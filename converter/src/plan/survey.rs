@@ -31,9 +31,19 @@ pub(super) struct Candidates {
     pub files: Vec<Candidate>,
     /// Published files that are gone, and whose rows are to go.
     pub gone: Vec<String>,
+    /// Published files that are not listed any more.
+    pub absent: Vec<String>,
     /// Hashes of the keys that are unchanged.
     pub unchanged: HashSet<u64>,
+    /// Hashes of the keys that rows are of.
+    pub owners: HashSet<u64>,
     others: Vec<OtherFile>,
+}
+
+impl Candidates {
+    fn owns_rows(&self, key: &str) -> bool {
+        self.owners.contains(&crate::source::hash_of(key))
+    }
 }
 
 #[derive(Debug)]
@@ -104,6 +114,10 @@ impl Survey {
             }
             // Nobody wrote this object in the new layout yet, whatever the ledger says of the old one.
             Verdict::Unchanged if self.relayout => return self.convert(context, file, Why::Stale, false).await,
+            // Others took its rows while it was withdrawn or failed.
+            Verdict::Unchanged if self.grid.as_ref().is_some_and(|grid| !grid.owns_rows(&file.key)) => {
+                return self.convert(context, file, Why::Stale, false).await;
+            }
             Verdict::Unchanged => {
                 self.counts.unchanged += 1;
                 if let Some(grid) = &mut self.grid {
@@ -196,6 +210,9 @@ impl Survey {
 
     /// A record whose file is not listed.
     pub async fn missing(&mut self, context: &Context, record: &LedgerRecord) -> Result<(), StageError> {
+        if let Some(grid) = &mut self.grid {
+            grid.absent.push(record.key.clone());
+        }
         if record.withdrawn {
             self.kept_rows += record.published.as_ref().map_or(0, |published| published.rows);
             return Ok(());

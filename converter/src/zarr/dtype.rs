@@ -87,7 +87,7 @@ impl Dtype {
     }
 
     /// The least and the greatest whole number, for a type of whole numbers.
-    pub(super) const fn range(self) -> Option<(i128, i128)> {
+    pub const fn range(self) -> Option<(i128, i128)> {
         Some(match self {
             Self::I8 => (i8::MIN as i128, i8::MAX as i128),
             Self::I16 => (i16::MIN as i128, i16::MAX as i128),

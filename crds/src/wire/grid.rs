@@ -1,6 +1,6 @@
 //! What is known of a Zarr dataset beside its ledger: which rows it has along its append dimension, and whose they are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +15,9 @@ pub struct GridState {
     pub rows: GridRows,
     /// Positions along the other dimensions, decoded: what each file's are held against.
     pub coordinates: BTreeMap<String, Vec<f64>>,
+    /// SHA-256 of the values of each other array without rows, hexadecimal.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub statics: BTreeMap<String, String>,
 }
 
 /// The rows along the append dimension, in the order of the store.
@@ -79,9 +82,12 @@ pub struct PlannedGrid {
     pub state: GridState,
     /// Rows that are published already.
     pub before: u64,
-    /// Rows that files leave: they stay as they are where the file cannot be converted.
+    /// Published rows that files leave, to others or to nobody: they stay as they are where the file cannot be converted.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub left: BTreeMap<u64, String>,
+    /// Published rows whose files are gone, or have no row any more: they are masked where nobody fills them.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub gone: BTreeSet<u64>,
     /// Arrays that no batch writes, staged by the plan.
     pub statics: Vec<StagedObject>,
 }
