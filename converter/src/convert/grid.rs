@@ -9,6 +9,7 @@ use crds::config::GridConfig;
 use crds::wire::{Batch, Compat, FileRecord, Outcome, Plan, PlannedFile, PlannedGrid, PublishedObject, Reason, StagedObject};
 use futures::{StreamExt, TryStreamExt};
 
+use super::crumb::{Crumbs, forget_crumb, quarantined};
 use super::file::{fetch, record};
 use crate::cf::Rules;
 use crate::context::Context;
@@ -17,6 +18,9 @@ use crate::failpoint::FailPoint;
 use crate::grid::{FILENAME, GridError, Source, Window, static_window};
 use crate::read::{self, Reader};
 use crate::zarr::{Array, ArrayMetadata, Fill, chunk_key, decode_chunk, encode_chunk, is_all_fill, parse_zmetadata};
+
+/// The number of the first object that is staged only to see whether it can be made.
+const TRIED: u64 = 1 << 30;
 
 /// What a batch gives its manifest.
 #[derive(Debug, Default)]
@@ -43,6 +47,7 @@ pub(super) async fn convert(context: &Context, plan: &Plan, batch: Batch) -> Res
     let work = Work::of(context, plan).await?;
     let mut converted = Converted::default();
     let mut opened = Vec::new();
+    let batch = if context.failures == 0 { batch } else { work.without_guilty(batch, &mut converted.files).await? };
     // All files of the batch are open at once, so each has its share.
     let in_memory = context.limits.memory_bytes / 8 / batch.files.len().max(1) as u64;
     let mut opening = futures::stream::iter(batch.files).map(|file| work.open(file, in_memory)).buffered(context.limits.threads + 2);
@@ -143,6 +148,31 @@ impl<'a> Work<'a> {
             Some(array.metadata.chunks[axis])
         };
         self.arrays.iter().find_map(of).unwrap_or(1)
+    }
+
+    /// A retry: each file is first gone through alone, a breadcrumb before it, so that whatever kills the process is found.
+    async fn without_guilty(&self, batch: Batch, refused: &mut Vec<FileRecord>) -> Result<Batch, StageError> {
+        let crumbs = Crumbs::read(self.context, batch.index).await?;
+        let rows = self.chunk_of_rows();
+        let mut files = Vec::new();
+        for file in batch.files {
+            if crumbs.convict(&file.key) {
+                refused.push(quarantined(&file));
+                continue;
+            }
+            crumbs.drop_at(self.context, &file.key).await?;
+            self.context.fail.pass(FailPoint::ConvertCrumb).await?;
+            let chunks: BTreeSet<u64> =
+                file.places.iter().flat_map(|place| place.to / rows..=(place.to + place.count - 1) / rows).collect();
+            let chunks: Vec<u64> = chunks.into_iter().collect();
+            // What is wrong with it is told when all of the batch is made.
+            if let Ok(opened) = self.open(file.clone(), 0).await? {
+                let _ = self.write(&chunks, batch.index, &[opened], &mut TRIED.clone()).await?;
+            }
+            files.push(file);
+        }
+        forget_crumb(self.context, batch.index).await?;
+        Ok(Batch { files, ..batch })
     }
 
     /// Opens a file, and holds what it has without time against the store.
@@ -250,7 +280,10 @@ impl<'a> Work<'a> {
         };
         let boxes = (0..shape.len()).fold(vec![Vec::new()], |boxes, at| {
             let ranges = along(at);
-            boxes.into_iter().flat_map(|ranged| ranges.iter().map(move |range| [&ranged[..], std::slice::from_ref(range)].concat())).collect()
+            boxes
+                .into_iter()
+                .flat_map(|ranged| ranges.iter().map(move |range| [&ranged[..], std::slice::from_ref(range)].concat()))
+                .collect()
         });
         Ok(boxes.into_iter().map(|ranges| Job { name: name.to_owned(), array: Arc::clone(array), ranges }).collect())
     }

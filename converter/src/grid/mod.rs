@@ -15,6 +15,6 @@ pub use cells::{cast, nothing, raw};
 pub use error::GridError;
 pub use header::Header;
 pub use lay::{Incoming, Laid, Unit, lay, numbered, units};
-pub use store::{FILENAME, Form, Store, added_text, form, group_attributes, new_store};
+pub use store::{FILENAME, Form, Store, added_text, configure, form, group_attributes, new_store};
 pub use times::TimeCode;
 pub use window::{Source, Window, static_window};

@@ -196,6 +196,12 @@ fn say_coordinates(arrays: &mut BTreeMap<String, Array>, data: &BTreeSet<String>
 pub fn group_attributes(reader: &dyn Reader, config: &DatasetConfig, grid: &GridConfig) -> Attributes {
     let file = reader.attributes().iter().filter(|a| a.name != "coordinates");
     let mut attributes: Attributes = file.map(|a| (a.name.clone(), Attr::from(&a.values))).collect();
+    configure(&mut attributes, config, grid);
+    attributes
+}
+
+/// Changes a group's attributes as the config says.
+pub fn configure(attributes: &mut Attributes, config: &DatasetConfig, grid: &GridConfig) {
     for name in &grid.deleted_attributes {
         attributes.remove(name);
     }
@@ -206,7 +212,6 @@ pub fn group_attributes(reader: &dyn Reader, config: &DatasetConfig, grid: &Grid
         attributes.insert("metadata_uuid".into(), config.metadata_uuid.clone().map_or(Attr::Null, Attr::from));
     }
     attributes.insert("dataset_name".into(), config.dataset_name.as_str().into());
-    attributes
 }
 
 fn attributes(variable: &Variable, left_out: &[&str]) -> Attributes {

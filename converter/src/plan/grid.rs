@@ -15,7 +15,9 @@ use crate::cf::Rules;
 use crate::context::Context;
 use crate::convert::{fetch, rules_of};
 use crate::error::StageError;
-use crate::grid::{FILENAME, GridError, Header, Incoming, Laid, Store, TimeCode, group_attributes, lay, new_store, static_window, units};
+use crate::grid::{
+    FILENAME, GridError, Header, Incoming, Laid, Store, TimeCode, configure, group_attributes, lay, new_store, static_window, units,
+};
 use crate::read::{self, Input};
 use crate::zarr::{ZATTRS, chunk_key, encode_chunk, is_all_fill, parse_zmetadata, zmetadata};
 
@@ -44,12 +46,18 @@ pub(super) async fn lay_out(
     let Some(candidates) = survey.grid.as_mut() else { return Ok(None) };
     let (files, gone) = (std::mem::take(&mut candidates.files), std::mem::take(&mut candidates.gone));
     let absent = std::mem::take(&mut candidates.absent);
-    if files.is_empty() && gone.is_empty() {
-        return Ok(None);
-    }
     let mut known = read_headers(context, grid, survey, files).await?;
     let (mut store, state, statics) = match state {
-        Some(state) => (open_store(&state)?, state, Vec::new()),
+        Some(state) => {
+            let mut store = open_store(&state)?;
+            let before = store.attributes.clone();
+            configure(&mut store.attributes, &context.config, grid);
+            if known.is_empty() && gone.is_empty() && store.attributes == before {
+                return Ok(None);
+            }
+            (store, state, Vec::new())
+        }
+        None if known.is_empty() => return Ok(None),
         None => match found_store(context, grid, survey, &mut known).await? {
             Some(founded) => founded,
             None => return Ok(None),
