@@ -15,6 +15,7 @@ mod cluster {
     pub mod farewell;
     pub mod floats;
     pub mod forms;
+    pub mod grids;
     pub mod idle;
     pub mod later_runs;
     pub mod refusals;
@@ -66,6 +67,7 @@ const JOURNEYS: &[(&str, Journey)] = &journeys![
     access::a_missing_secret_is_named_and_making_it_is_enough,
     unsafe_store::is_refused_at_plan,
     floats::are_packed_by_bytes_and_counted,
+    grids::grow_by_four_pods_at_once,
     forms::object_text_config_map_and_laptop_agree,
     idle::costs_no_writes,
     withdrawal::an_emptied_prefix_is_guarded,

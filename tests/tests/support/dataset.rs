@@ -22,15 +22,15 @@ pub struct Dataset {
     pub name: String,
     /// `dataset_name` of its config.
     data: String,
+    format: String,
     pub api: Api<CloudOptimisedDataset>,
     client: kube::Client,
 }
 
-/// The name that a config gives its dataset, whether it stands there as a text or as an object.
-fn data_name(config: &Value) -> Option<String> {
+/// What a config says under a key, whether it stands there as a text or as an object.
+fn said(config: &Value, key: &str) -> Option<String> {
     let parsed: Option<Value> = config.as_str().and_then(|text| serde_json::from_str(text).ok());
-    let name = &parsed.as_ref().unwrap_or(config)["dataset_name"];
-    name.as_str().map(str::to_owned)
+    parsed.as_ref().unwrap_or(config)[key].as_str().map(str::to_owned)
 }
 
 impl Dataset {
@@ -40,8 +40,10 @@ impl Dataset {
         let namespace = text("namespace").context("no namespace")?;
         let client = bed.client().await?;
         let api = Api::namespaced(client.clone(), &namespace);
-        let data = data_name(&manifest["spec"]["config"]).unwrap_or_else(|| DATASET_NAME.to_owned());
-        Ok(Self { name: text("name").context("no name")?, data, api, client, namespace })
+        let config = &manifest["spec"]["config"];
+        let data = said(config, "dataset_name").unwrap_or_else(|| DATASET_NAME.to_owned());
+        let format = said(config, "cloud_optimised_format").unwrap_or_else(|| "parquet".to_owned());
+        Ok(Self { name: text("name").context("no name")?, data, format, api, client, namespace })
     }
 
     /// `kubectl apply`
@@ -57,12 +59,12 @@ impl Dataset {
 
     /// The folder that readers read.
     pub fn folder(&self) -> String {
-        format!("{}{}.parquet/", self.prefix(), self.data)
+        format!("{}{}.{}/", self.prefix(), self.data, self.format)
     }
 
     /// The folder of its state.
     pub fn state(&self) -> String {
-        format!("{}_cod/{}.parquet/", self.prefix(), self.data)
+        format!("{}_cod/{}.{}/", self.prefix(), self.data, self.format)
     }
 
     pub async fn get(&self) -> Result<CloudOptimisedDataset> {
