@@ -1,0 +1,60 @@
+//! The run protocol of grids: random histories of a source, held against a model after every run, and single journeys.
+
+#![allow(clippy::expect_used)] // tests
+
+mod bed;
+mod grid_bed;
+
+use std::path::Path;
+
+use anyhow::Result;
+use grid_bed::model::Kind;
+use grid_bed::{GridBed, Knobs};
+use tests::fixtures::Slice;
+
+/// Histories of one test.
+const SEEDS: u64 = 100;
+/// Microseconds.
+const DAY: i64 = 86_400_000_000;
+
+fn sample(path: &Path, month: u32, rows: usize) -> Result<()> {
+    let times: Vec<i64> = (0..rows as i64).map(|row| (i64::from(month) * 30 + row) * DAY).collect();
+    Slice::new(&times, u64::from(month)).write(path)
+}
+
+fn days(days: &[i64]) -> Vec<i64> {
+    days.iter().map(|day| (12_000 + day) * DAY).collect()
+}
+
+#[tokio::test]
+async fn a_first_write_and_a_late_day() -> Result<()> {
+    let mut grid = GridBed::new(Knobs::default())?;
+    for day in [0, 1, 2, 4, 5] {
+        grid.put(&format!("{day}.nc"), grid.slice(&days(&[day]), 1 + day as u64), Kind::Good, 1_000)?;
+    }
+    grid.run().await?;
+    grid.idle().await?;
+    grid.put("late.nc", grid.slice(&days(&[3]), 77), Kind::Good, 2_000)?;
+    grid.run().await?;
+    assert_eq!(grid.model.rows.last().expect("a row").time, days(&[3])[0], "a late day in the middle goes behind");
+    grid.idle().await
+}
+
+/// Histories with the seeds from `first`; `COD_GRID_HISTORIES` asks for more of them.
+async fn histories(first: u64) -> Result<()> {
+    let more = std::env::var("COD_GRID_HISTORIES").ok().and_then(|count| count.parse().ok());
+    for seed in first..first + more.unwrap_or(SEEDS) {
+        grid_bed::history::play(seed).await.map_err(|error| error.context(format!("history of seed {seed}")))?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn random_histories_one() -> Result<()> {
+    histories(0).await
+}
+
+#[tokio::test]
+async fn random_histories_two() -> Result<()> {
+    histories(1_000_000).await
+}
