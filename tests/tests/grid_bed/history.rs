@@ -14,6 +14,7 @@ use tests::fixtures::{Clock, Container, Random};
 use super::model::{Kind, Version};
 use super::{GridBed, Knobs};
 
+/// Microseconds.
 const DAY: i64 = 86_400_000_000;
 /// Two have one name.
 const KEYS: [&str; 9] = ["a/1.nc", "a/2.nc", "a/3.nc", "a/4.nc", "b/1.nc", "b/2.nc", "b/5.nc", "b/6.nc", "b/7.nc"];
@@ -37,6 +38,11 @@ pub async fn play(seed: u64) -> Result<()> {
         played.with_context(|| format!("{knobs:?}\n{}", history.told.join("\n")))?;
     }
     Ok(())
+}
+
+/// Days of a dataset, as times.
+pub fn days(days: &[i64]) -> Vec<i64> {
+    days.iter().map(|day| (12_000 + day) * DAY).collect()
 }
 
 struct History {

@@ -1,6 +1,7 @@
 //! A grid driven stage by stage, held against the model after every run.
 
 pub mod history;
+pub mod journeys;
 pub mod model;
 pub mod store;
 

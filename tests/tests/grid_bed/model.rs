@@ -142,6 +142,11 @@ impl Model {
         Expected { files, kept: self.records.values().filter(|record| record.withdrawn).count() as u64 }
     }
 
+    /// A row of a file that could not be converted.
+    pub fn mask(&mut self, time: i64) {
+        self.rows.push(Row { time, owner: None, at: time });
+    }
+
     fn owns(&self, key: &str) -> bool {
         self.rows.iter().any(|row| row.owner.as_ref().is_some_and(|(owner, _)| owner == key))
     }

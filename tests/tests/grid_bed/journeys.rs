@@ -1,0 +1,186 @@
+//! Single journeys of a grid, each with a name.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context as _, Result};
+use converter::commit::commit;
+use converter::convert::convert;
+use converter::failpoint::FailPoints;
+use converter::plan::plan;
+use crds::wire::{Digest, Outcome, Reason};
+use tests::fixtures::draft::{self, Draft};
+use tests::fixtures::{Cells, Slice};
+
+use super::history::days;
+use super::model::Kind;
+use super::{GridBed, Knobs};
+
+/// A file for each of some days.
+fn put_days(grid: &mut GridBed, days_of: &[i64], modified: i64) -> Result<()> {
+    for &day in days_of {
+        let slice = grid.slice(&days(&[day]), 1 + (day as u64 + modified.unsigned_abs()) % 7);
+        grid.put(&format!("{day:02}.nc"), slice, Kind::Good, modified)?;
+    }
+    Ok(())
+}
+
+pub async fn small_batches_write_what_one_batch_writes() -> Result<()> {
+    let mut stores = Vec::new();
+    for max_files in [1, 3, 100] {
+        let mut grid = GridBed::new(Knobs { max_files, chunks: [4, 2, 2], ..Knobs::default() })?;
+        put_days(&mut grid, &(0..30).collect::<Vec<_>>(), 1_000)?;
+        grid.run().await?;
+        let mut bytes = BTreeMap::new();
+        for key in grid.bed.objects().await?.into_keys() {
+            bytes.insert(key.clone(), std::fs::read(grid.bed.out().join(&key))?);
+        }
+        stores.push(bytes);
+    }
+    assert!(stores[0] == stores[1] && stores[1] == stores[2], "the same objects, byte for byte");
+    Ok(())
+}
+
+pub async fn an_overwrite_of_scattered_days_touches_their_chunks_only() -> Result<()> {
+    let mut grid = GridBed::new(Knobs { removing: true, ..Knobs::default() })?;
+    put_days(&mut grid, &(0..12).collect::<Vec<_>>(), 1_000)?;
+    grid.run().await?;
+    let before = grid.bed.objects().await?;
+    put_days(&mut grid, &[1, 5, 9], 2_000)?;
+    grid.run().await?;
+    let after = grid.bed.objects().await?;
+    let touched: BTreeSet<&str> = after.iter().filter(|(key, etag)| before.get(*key) != Some(*etag)).map(|(key, _)| key.as_str()).collect();
+    let count: Vec<&str> = touched.iter().copied().filter_map(|key| key.strip_prefix("grid_model.zarr/COUNT/")).collect();
+    assert_eq!(count, [".zarray", "0.0.0", "0.0.1", "1.0.0", "1.0.1", "3.0.0", "3.0.1"]);
+    grid.withdraw("07.nc")?;
+    grid.run().await?;
+    assert_eq!(grid.model.rows.iter().filter(|row| row.owner.is_none()).count(), 1, "a withdrawn day is masked");
+    put_days(&mut grid, &[7], 500)?;
+    grid.run().await?;
+    assert_eq!(grid.model.rows.len(), 12, "and filled when it comes again");
+    grid.idle().await
+}
+
+pub async fn a_loser_comes_back_when_the_winner_leaves() -> Result<()> {
+    let mut grid = GridBed::new(Knobs { removing: true, ..Knobs::default() })?;
+    grid.put("old.nc", grid.slice(&days(&[1, 2]), 3), Kind::Good, 1_000)?;
+    grid.run().await?;
+    grid.put("new.nc", grid.slice(&days(&[1, 2]), 4), Kind::Good, 2_000)?;
+    assert_eq!(grid.run().await?.files.skipped, 1, "superseded");
+    grid.withdraw("new.nc")?;
+    assert_eq!(grid.run().await?.files.processed, 1);
+    grid.put("one.nc", grid.slice(&days(&[5]), 5), Kind::Good, 2_000)?;
+    grid.put("two.nc", grid.slice(&days(&[5]), 6), Kind::Good, 2_000)?;
+    grid.run().await?;
+    let owner = grid.model.rows[2].owner.as_ref().map(|(key, _)| key.as_str());
+    assert_eq!(owner, Some("two.nc"), "of two of one date the higher key");
+    grid.idle().await
+}
+
+pub async fn of_two_runs_planned_on_one_head_the_second_changes_nothing() -> Result<()> {
+    let mut grid = GridBed::new(Knobs::default())?;
+    put_days(&mut grid, &[0, 1], 1_000)?;
+    grid.run().await?;
+    put_days(&mut grid, &[2], 1_000)?;
+    let slow = grid.bed.context("slow", 0, FailPoints::none())?;
+    let planned = plan(&slow).await?;
+    for index in 0..planned.batches {
+        convert(&slow, &planned, index).await?;
+    }
+    // The faster one has a file more: both would write the row behind the last.
+    put_days(&mut grid, &[3], 1_000)?;
+    grid.withdraw("02.nc")?;
+    grid.run().await?;
+    let lost = commit(&slow, &planned).await;
+    assert!(matches!(&lost, Err(error) if error.reason() == Reason::LedgerSwapLost), "{lost:?}");
+    grid.check_store()?;
+    put_days(&mut grid, &[2], 1_000)?;
+    assert_eq!(grid.run().await?.files.processed, 1, "the next run picks it up");
+    grid.idle().await
+}
+
+/// Spoils a file of two days.
+type Spoil = fn(&mut Draft);
+
+const SPOILT: [(&str, Spoil, Reason, &str); 7] = [
+    ("shifted", |file| file.at("LATITUDE").values = vec![-39.9, -39.4].into(), Reason::GridMismatch, "\"LATITUDE\" is -39.9"),
+    ("reversed", |file| file.at("LATITUDE").values = vec![-39.5, -40.0].into(), Reason::GridMismatch, "runs the other way"),
+    ("calendar", |file| _ = file.at("TIME").set("calendar", "noleap"), Reason::BadTime, "noleap"),
+    ("nan", |file| spoil_time(file, f64::NAN), Reason::BadTime, "no time at row 1"),
+    ("twice", |file| spoil_time(file, 4_400.0), Reason::BadTime, "rows 0 and 1"),
+    ("texts", spoil_temp, Reason::CastFailed, "\"TEMP\""),
+    ("no positions", |file| _ = file.remove("LONGITUDE"), Reason::MissingDimensionVariable, "\"LONGITUDE\""),
+];
+
+fn spoil_time(file: &mut Draft, second: f64) {
+    file.at("TIME").values = vec![4_400.0, second].into();
+}
+
+fn spoil_temp(file: &mut Draft) {
+    file.container = tests::fixtures::Container::Netcdf4;
+    let temp = file.at("TEMP");
+    temp.values = Cells::Text(vec!["warm".to_owned(); temp.values.len()]);
+    temp.attributes.clear();
+}
+
+pub async fn what_does_not_fit_is_refused_by_name_and_the_others_go_on() -> Result<()> {
+    let mut grid = GridBed::new(Knobs::default())?;
+    put_days(&mut grid, &[0, 1, 2], 1_000)?;
+    grid.run().await?;
+    put_days(&mut grid, &[3], 1_000)?;
+    grid.model.run(&grid.source, &BTreeSet::new());
+    let archive = grid.bed.archive();
+    for (name, spoil, ..) in SPOILT {
+        let mut file = grid.slice(&days(&[50, 51]), 3).draft();
+        spoil(&mut file);
+        draft::write(&archive.join(format!("{name}.nc")), &file)?;
+    }
+    let larger = Slice { latitudes: 3, ..grid.slice(&days(&[52]), 3) };
+    larger.write(&archive.join("larger.nc"))?;
+    for table in ["table.csv", "table.parquet"] {
+        std::fs::write(archive.join(table), "TIME,TEMP\n1,2\n")?;
+    }
+    let digest = grid.bed.attempt("spoilt", 0, FailPoints::none()).await?;
+    let Digest::Commit { files, .. } = &digest else { anyhow::bail!("{digest:?}") };
+    let refused = SPOILT.len() as u64 + 3;
+    assert_eq!((files.discovered, files.processed, files.unchanged, files.failed), (4 + refused, 1, 3, refused));
+
+    let ledger = grid.bed.ledger().await?;
+    let holds = |key: &str, reason: Reason, words: &str| {
+        let last = &ledger.iter().find(|record| record.key == key).with_context(|| format!("{key} is in no ledger"))?.last;
+        let message = last.message.as_deref().unwrap_or_default();
+        assert!(last.outcome == Outcome::Failed && last.reason == Some(reason) && message.contains(words), "{key}: {last:?}");
+        anyhow::Ok(())
+    };
+    for (name, _, reason, words) in SPOILT {
+        holds(&format!("{name}.nc"), reason, words)?;
+    }
+    holds("larger.nc", Reason::GridMismatch, "3 positions where the store has 2")?;
+    holds("table.csv", Reason::UnsupportedFormat, "NetCDF")?;
+    holds("table.parquet", Reason::UnsupportedFormat, "NetCDF")?;
+    // The file of texts had a place before its values were seen: its rows are masked.
+    for day in [50, 51] {
+        grid.model.mask(days(&[day])[0]);
+    }
+    grid.check_store()
+}
+
+/// Whole days cannot hold an hour.
+pub async fn a_time_that_whole_numbers_cannot_hold_is_refused() -> Result<()> {
+    let grid = GridBed::new(Knobs::default())?;
+    let write = |key: &str, units: &str, numbers: Vec<i32>| {
+        let mut file = grid.slice(&days(&[0, 1]), 3).draft();
+        file.at("TIME").set("units", units).values = numbers.into();
+        draft::write(&grid.bed.archive().join(key), &file)
+    };
+    write("days.nc", "days since 1990-01-01 00:00:00", vec![10, 11])?;
+    write("hours.nc", "hours since 1990-01-01 00:00:00", vec![13 * 24, 14 * 24])?;
+    write("odd.nc", "hours since 1990-01-01 00:00:00", vec![16 * 24, 17 * 24 + 1])?;
+    grid.bed.attempt("first", 0, FailPoints::none()).await?;
+    let ledger = grid.bed.ledger().await?;
+    let told: Vec<(Outcome, Option<Reason>)> = ledger.iter().map(|record| (record.last.outcome, record.last.reason)).collect();
+    let processed = (Outcome::Processed, None);
+    assert_eq!(told, [processed, processed, (Outcome::Failed, Some(Reason::BadTime))], "{ledger:#?}");
+    let message = ledger[2].last.message.clone().unwrap_or_default();
+    assert!(message.contains("whole number") && message.contains("days since"), "{message}");
+    Ok(())
+}
