@@ -63,7 +63,8 @@ impl History {
         self.disturbed().await?;
         if self.random.below(4) == 0 {
             self.told.push("another, and an idle one".to_owned());
-            self.grid.run().await?;
+            // One that gave way to a file that failed comes back a run later.
+            while self.grid.run().await?.files.processed > 0 {}
             self.grid.idle().await?;
         }
         Ok(())
@@ -87,7 +88,8 @@ impl History {
             self.old.entry(key.to_owned()).or_default().push(version);
         }
         match (self.random.below(8), there.is_some(), before) {
-            (0 | 1, true, _) => {
+            // An empty source is the guard's affair.
+            (0 | 1, true, _) if self.grid.source.len() > 1 => {
                 self.told.push(format!("withdraw {key}"));
                 return self.grid.withdraw(key);
             }
