@@ -64,7 +64,7 @@ impl History {
         if self.random.below(4) == 0 {
             self.told.push("another, and an idle one".to_owned());
             // One that gave way to a file that failed comes back a run later.
-            while self.grid.run().await?.files.processed > 0 {}
+            while self.grid.run().await?.tried > 0 {}
             self.grid.idle().await?;
         }
         Ok(())

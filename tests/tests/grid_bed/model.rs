@@ -62,6 +62,8 @@ pub struct Expected {
     pub files: FileCounts,
     /// Files of the dataset that are no longer listed.
     pub kept: u64,
+    /// Files that went to a batch.
+    pub tried: u64,
 }
 
 type Files = BTreeMap<String, Version>;
@@ -113,6 +115,7 @@ impl Model {
             let stays = before.filter(|(key, ..)| !gone.contains(key) && (!coming.contains_key(key) || failed.contains(key)));
             (row.owner, row.at) = stays.map_or((None, row.time), |(key, version, at)| (Some((key, version)), at));
         }
+        let tried = coming.keys().filter(|key| with_rows.contains(*key)).count() as u64;
         for (key, version) in &coming {
             if failed.contains(key) {
                 files.failed += 1;
@@ -139,7 +142,7 @@ impl Model {
         if !self.founded {
             self.rows.clear();
         }
-        Expected { files, kept: self.records.values().filter(|record| record.withdrawn).count() as u64 }
+        Expected { files, kept: self.records.values().filter(|record| record.withdrawn).count() as u64, tried }
     }
 
     /// A row of a file that could not be converted.
