@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::context::Context;
 use crate::error::StageError;
-use crate::grid::{FILENAME, numbered};
+use crate::grid::{is_own, numbered};
 use crate::plan::read_state;
 use crate::source::basename;
 use crate::zarr::{
@@ -54,18 +54,12 @@ pub(super) async fn stage(
     let length = rows.len() as u64;
     let append = context.config.grid.as_ref().map(|grid| grid.append_name().to_owned()).unwrap_or_default();
     for array in arrays.values_mut() {
-        let axis = array.dimensions().map_err(corrupt)?.iter().position(|name| *name == append);
-        if let Some(axis) = axis {
-            array.metadata.shape[axis] = length;
-        }
+        array.set_length(&append, length);
     }
-    let mut staging = Staging {
-        context,
-        copies: statics.into_iter().map(|s| Copy { from: s.staged_key, to: s.final_key, etag: s.etag }).collect(),
-        number: 100_000,
-    };
+    let mut staging =
+        Staging { context, copies: statics.into_iter().map(|s| Copy { from: s.staged_key, to: s.final_key, etag: s.etag }).collect() };
     let changed = first_change(&before, &rows);
-    for (name, array) in arrays.iter().filter(|(name, _)| **name == append || name.as_str() == FILENAME) {
+    for (name, array) in arrays.iter().filter(|(name, _)| is_own(name, &append)) {
         let chunk = array.metadata.chunks.first().copied().unwrap_or(1).max(1);
         for index in changed / chunk..length.div_ceil(chunk) {
             let part = (index * chunk) as usize..((index + 1) * chunk).min(length) as usize;
@@ -124,13 +118,11 @@ fn first_change(before: &GridRows, after: &GridRows) -> u64 {
 struct Staging<'a> {
     context: &'a Context,
     copies: Vec<Copy>,
-    number: usize,
 }
 
 impl Staging<'_> {
     async fn put(&mut self, key: &str, body: Vec<u8>) -> Result<(), StageError> {
-        let from = self.context.layout.staged_grid(&self.context.run, &self.context.nonce, self.number);
-        self.number += 1;
+        let from = self.context.layout.staged_grid(&self.context.run, "commit", &self.context.nonce, self.copies.len());
         let etag = self.context.destination.put(&from, body.into()).await?.etag;
         self.copies.push(Copy { from, to: format!("{}/{key}", self.context.folder()), etag });
         Ok(())

@@ -15,9 +15,9 @@ use crate::cf::Rules;
 use crate::context::Context;
 use crate::error::StageError;
 use crate::failpoint::FailPoint;
-use crate::grid::{FILENAME, GridError, Source, Window, static_window};
+use crate::grid::{self, GridError, Source, Window, is_own, row_chunk, static_window};
 use crate::read::{self, Reader};
-use crate::zarr::{Array, ArrayMetadata, Fill, chunk_key, decode_chunk, encode_chunk, is_all_fill, parse_zmetadata};
+use crate::zarr::{Array, ArrayMetadata, Fill, chunk_key, chunks_of, decode_chunk, encode_chunk, is_all_fill, parse_zmetadata};
 
 /// The number of the first object that is staged only to see whether it can be made.
 const TRIED: u64 = 1 << 30;
@@ -28,11 +28,6 @@ pub(super) struct Converted {
     pub files: Vec<FileRecord>,
     pub chunks: Vec<StagedObject>,
     pub emptied: Vec<PublishedObject>,
-}
-
-/// How values are decoded: numbers that only look like durations stay numbers, unless all is to be as it was.
-pub(crate) fn rules_of(compat: Compat) -> Rules {
-    Rules { compat, durations: compat == Compat::Incumbent }
 }
 
 struct Opened {
@@ -94,7 +89,7 @@ pub(super) async fn convert(context: &Context, plan: &Plan, batch: Batch) -> Res
 /// Store trouble; a plan that cannot be read.
 pub(crate) async fn without_files(context: &Context, plan: &Plan, batch: &Batch) -> Result<Written, StageError> {
     let work = Work::of(context, plan).await?;
-    let rows = work.chunk_of_rows();
+    let rows = work.row_chunk();
     let new = |chunk: u64| chunk * rows >= work.planned.before;
     let masked = |chunk: u64| work.planned.gone.range(chunk * rows..(chunk + 1) * rows).next().is_some();
     let chunks: Vec<u64> = batch.chunks.iter().copied().filter(|&chunk| new(chunk) || masked(chunk)).collect();
@@ -141,19 +136,14 @@ impl<'a> Work<'a> {
     }
 
     /// Rows of one chunk.
-    fn chunk_of_rows(&self) -> u64 {
-        let append = self.grid.append_name();
-        let of = |(name, array): (&String, &Arc<Array>)| {
-            let axis = array.dimensions().ok()?.iter().position(|known| *known == append && name != append && name != FILENAME)?;
-            Some(array.metadata.chunks[axis])
-        };
-        self.arrays.iter().find_map(of).unwrap_or(1)
+    fn row_chunk(&self) -> u64 {
+        row_chunk(self.arrays.iter().map(|(name, array)| (name, array.as_ref())), self.grid.append_name())
     }
 
     /// A retry: each file is first gone through alone, a breadcrumb before it, so that whatever kills the process is found.
     async fn without_guilty(&self, batch: Batch, refused: &mut Vec<FileRecord>) -> Result<Batch, StageError> {
         let crumbs = Crumbs::read(self.context, batch.index).await?;
-        let rows = self.chunk_of_rows();
+        let rows = self.row_chunk();
         let mut files = Vec::new();
         for file in batch.files {
             if crumbs.convict(&file.key) {
@@ -183,7 +173,7 @@ impl<'a> Work<'a> {
             Err(record) => return Ok(Err(record)),
         };
         context.tally.bytes.fetch_add(input.len(), Ordering::Relaxed);
-        let (grid, rules) = (Arc::clone(&self.grid), rules_of(context.document.compat));
+        let (grid, rules) = (Arc::clone(&self.grid), grid::rules(context.document.compat));
         // The incumbent never looked at them again.
         let statics: Vec<(String, Arc<Array>, String)> = if context.document.compat == Compat::Incumbent {
             Vec::new()
@@ -220,12 +210,10 @@ impl<'a> Work<'a> {
     ) -> Result<Result<Written, (usize, GridError)>, StageError> {
         let mut jobs = Vec::new();
         for (name, array) in &self.arrays {
-            let dimensions = array.dimensions().map_err(|error| StageError::corrupt(".zmetadata", error))?;
-            let axis = dimensions.iter().position(|known| *known == self.grid.append_name());
-            if let (Some(axis), false) = (axis, name == self.grid.append_name() || name == FILENAME) {
-                for &chunk in chunks {
-                    jobs.extend(self.boxes(name, array, axis, chunk)?);
-                }
+            let append = self.grid.append_name();
+            let Some(axis) = array.axis(append).filter(|_| !is_own(name, append)) else { continue };
+            for &chunk in chunks {
+                jobs.extend(self.boxes(name, array, axis, chunk)?);
             }
         }
         let (mut staged, mut emptied) = (Vec::new(), Vec::new());
@@ -290,7 +278,7 @@ impl<'a> Work<'a> {
 
     async fn job(&self, job: Job, batch: u32, number: u64, opened: &[Opened]) -> Result<Result<Written, (usize, GridError)>, StageError> {
         let append = self.grid.append_name().to_owned();
-        let axis = job.array.dimensions().ok().and_then(|names| names.iter().position(|name| *name == append)).unwrap_or_default();
+        let axis = job.array.axis(&append).unwrap_or_default();
         let rows = job.ranges[axis].clone();
         let written: BTreeSet<u64> = opened
             .iter()
@@ -308,7 +296,7 @@ impl<'a> Work<'a> {
 
         let files: Vec<(Arc<dyn Reader + Send + Sync>, Vec<crds::wire::Place>)> =
             opened.iter().map(|opened| (Arc::clone(&opened.reader), opened.file.places.clone())).collect();
-        let (grid, rules) = (Arc::clone(&self.grid), rules_of(self.context.document.compat));
+        let (grid, rules) = (Arc::clone(&self.grid), grid::rules(self.context.document.compat));
         let made = tokio::task::spawn_blocking(move || {
             read::guarded(|| make(&job, &grid, rules, &append, &files, &old, &kept))
                 .unwrap_or_else(|panic| Err(Fault { file: None, error: GridError::GaveUp(panic) }))
@@ -341,7 +329,7 @@ impl<'a> Work<'a> {
     /// The chunks of the store in a box, as they are; those that are not there say nothing.
     async fn published_chunks(&self, job: &Job) -> Result<Vec<(Vec<u64>, Vec<u8>)>, StageError> {
         let mut old = Vec::new();
-        for index in indices(&job.ranges, &job.array.metadata.chunks) {
+        for index in chunks_of(&job.ranges, &job.array.metadata.chunks) {
             let key = format!("{}/{}/{}", self.context.folder(), job.name, chunk_key(&index));
             if let Some(bytes) = self.context.destination.try_get(&key).await? {
                 old.push((index, decode_chunk(&job.array.metadata, &bytes).map_err(|error| StageError::corrupt(&key, error))?));
@@ -349,14 +337,6 @@ impl<'a> Work<'a> {
         }
         Ok(old)
     }
-}
-
-/// The chunks of a box.
-fn indices(ranges: &[Range<u64>], chunks: &[u64]) -> Vec<Vec<u64>> {
-    ranges.iter().zip(chunks).fold(vec![Vec::new()], |all, (range, &length)| {
-        let along = range.start / length..range.end.div_ceil(length);
-        all.into_iter().flat_map(|at: Vec<u64>| along.clone().map(move |index| [&at[..], &[index]].concat())).collect()
-    })
 }
 
 type File = (Arc<dyn Reader + Send + Sync>, Vec<crds::wire::Place>);

@@ -1,11 +1,13 @@
 //! Values as they lie in a chunk: decoded (spec 1.3b), cast as numpy casts (1.4 step 7, 3.3), little-endian.
 
+use std::sync::Arc;
+
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     ArrowPrimitiveType, DurationNanosecondType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
     TimestampNanosecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
-use arrow_array::{Array, ArrayRef};
+use arrow_array::{Array, ArrayRef, Int8Array};
 use arrow_schema::{DataType, TimeUnit};
 
 use super::GridError;
@@ -36,39 +38,37 @@ pub fn nothing(dtype: Dtype, fill: &Fill) -> Vec<u8> {
 /// # Errors
 /// When values of this type have no form in that one.
 pub fn cast(variable: &str, decoded: &ArrayRef, dtype: Dtype) -> Result<Vec<u8>, GridError> {
-    let refused = |detail: &str| GridError::Cast { variable: variable.to_owned(), to: dtype.to_string(), detail: detail.to_owned() };
-    Ok(match decoded.data_type() {
-        DataType::Float32 => floats::<Float32Type>(decoded, dtype, f64::from, |v| v).ok_or_else(|| refused("it holds numbers"))?,
-        DataType::Float64 => floats::<Float64Type>(decoded, dtype, |v| v, |v| v as f32).ok_or_else(|| refused("it holds numbers"))?,
-        DataType::Int8 => integers::<Int8Type>(decoded, dtype).ok_or_else(|| refused("it holds numbers"))?,
-        DataType::Int16 => integers::<Int16Type>(decoded, dtype).ok_or_else(|| refused("it holds numbers"))?,
-        DataType::Int32 => integers::<Int32Type>(decoded, dtype).ok_or_else(|| refused("it holds numbers"))?,
-        DataType::Int64 => integers::<Int64Type>(decoded, dtype).ok_or_else(|| refused("it holds numbers"))?,
-        DataType::UInt8 => integers::<UInt8Type>(decoded, dtype).ok_or_else(|| refused("it holds numbers"))?,
-        DataType::UInt16 => integers::<UInt16Type>(decoded, dtype).ok_or_else(|| refused("it holds numbers"))?,
-        DataType::UInt32 => integers::<UInt32Type>(decoded, dtype).ok_or_else(|| refused("it holds numbers"))?,
-        DataType::UInt64 => integers::<UInt64Type>(decoded, dtype).ok_or_else(|| refused("it holds numbers"))?,
-        DataType::Timestamp(TimeUnit::Nanosecond, None) => {
-            integers::<TimestampNanosecondType>(decoded, dtype).ok_or_else(|| refused("it holds times"))?
-        }
-        DataType::Duration(TimeUnit::Nanosecond) => {
-            integers::<DurationNanosecondType>(decoded, dtype).ok_or_else(|| refused("it holds durations"))?
-        }
+    let bytes = match decoded.data_type() {
+        DataType::Float32 => floats::<Float32Type>(decoded, dtype, f64::from, |v| v),
+        DataType::Float64 => floats::<Float64Type>(decoded, dtype, |v| v, |v| v as f32),
+        DataType::Int8 => integers::<Int8Type>(decoded, dtype),
+        DataType::Int16 => integers::<Int16Type>(decoded, dtype),
+        DataType::Int32 => integers::<Int32Type>(decoded, dtype),
+        DataType::Int64 => integers::<Int64Type>(decoded, dtype),
+        DataType::UInt8 => integers::<UInt8Type>(decoded, dtype),
+        DataType::UInt16 => integers::<UInt16Type>(decoded, dtype),
+        DataType::UInt32 => integers::<UInt32Type>(decoded, dtype),
+        DataType::UInt64 => integers::<UInt64Type>(decoded, dtype),
+        DataType::Timestamp(TimeUnit::Nanosecond, None) => integers::<TimestampNanosecondType>(decoded, dtype),
+        DataType::Duration(TimeUnit::Nanosecond) => integers::<DurationNanosecondType>(decoded, dtype),
+        // A missing flag is true, as NaN is.
         DataType::Boolean => {
-            let flags = decoded.as_boolean();
-            let numbers: ArrayRef =
-                std::sync::Arc::new(flags.iter().map(|flag| Some(i8::from(flag.unwrap_or(true)))).collect::<arrow_array::Int8Array>());
-            integers::<Int8Type>(&numbers, dtype).ok_or_else(|| refused("it holds flags"))?
+            let flags: Int8Array = decoded.as_boolean().iter().map(|flag| Some(i8::from(flag.unwrap_or(true)))).collect();
+            integers::<Int8Type>(&(Arc::new(flags) as ArrayRef), dtype)
         }
         DataType::Utf8 if matches!(dtype, Dtype::Unicode(_) | Dtype::Bytes(_)) => {
-            decoded.as_string::<i32>().iter().flat_map(|text| dtype.text_bytes(text.unwrap_or_default())).collect()
+            Some(decoded.as_string::<i32>().iter().flat_map(|text| dtype.text_bytes(text.unwrap_or_default())).collect())
         }
-        DataType::Binary if matches!(dtype, Dtype::Unicode(_) | Dtype::Bytes(_)) => decoded
-            .as_binary::<i32>()
-            .iter()
-            .flat_map(|bytes| dtype.text_bytes(&String::from_utf8_lossy(bytes.unwrap_or_default())))
-            .collect(),
-        other => return Err(refused(&format!("it holds {other}"))),
+        DataType::Binary if matches!(dtype, Dtype::Unicode(_) | Dtype::Bytes(_)) => {
+            let texts = decoded.as_binary::<i32>().iter().map(|bytes| String::from_utf8_lossy(bytes.unwrap_or_default()));
+            Some(texts.flat_map(|text| dtype.text_bytes(&text)).collect())
+        }
+        _ => None,
+    };
+    bytes.ok_or_else(|| GridError::Cast {
+        variable: variable.to_owned(),
+        to: dtype.to_string(),
+        detail: format!("it holds {}", decoded.data_type()),
     })
 }
 

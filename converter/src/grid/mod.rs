@@ -3,6 +3,10 @@
 //! `header` reads what a plan must know of a file, `lay` decides where its rows go, `store` which arrays
 //! there are, `cells` what lies in them, `window` cuts boxes out of files and puts them into chunks.
 
+use crds::wire::Compat;
+
+use crate::cf::Rules;
+
 mod cells;
 mod error;
 mod header;
@@ -15,6 +19,12 @@ pub use cells::{cast, nothing, raw};
 pub use error::GridError;
 pub use header::Header;
 pub use lay::{Incoming, Laid, Unit, lay, numbered, units};
-pub use store::{FILENAME, Form, Store, added_text, configure, form, group_attributes, new_store};
+pub use store::{FILENAME, Form, Store, added_text, configure, form, group_attributes, is_own, new_store, row_chunk};
 pub use times::TimeCode;
 pub use window::{Source, Window, static_window};
+
+/// How values are decoded: numbers that only look like durations stay numbers, unless all is to be as it was.
+#[must_use]
+pub fn rules(compat: Compat) -> Rules {
+    Rules { compat, durations: compat == Compat::Incumbent }
+}

@@ -25,6 +25,19 @@ pub struct Store {
     pub arrays: BTreeMap<String, Array>,
 }
 
+/// Rows of one chunk: the config's, so the same in all arrays that batches write.
+#[must_use]
+pub fn row_chunk<'a>(arrays: impl IntoIterator<Item = (&'a String, &'a Array)>, append: &str) -> u64 {
+    let mut written = arrays.into_iter().filter(|(name, _)| !is_own(name, append));
+    written.find_map(|(_, array)| Some(array.metadata.chunks[array.axis(append)?])).unwrap_or(1)
+}
+
+/// Whether an array is one that the commit writes, not the batches: times, and names of files.
+#[must_use]
+pub fn is_own(name: &str, append: &str) -> bool {
+    name == append || name == FILENAME
+}
+
 /// How the values of an array come about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {

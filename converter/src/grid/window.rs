@@ -10,7 +10,7 @@ use crds::wire::{Compat, Place};
 use super::{Form, GridError, cells, form, store};
 use crate::cf::{self, Rules};
 use crate::read::{Reader, Variable};
-use crate::zarr::{Array, Attr};
+use crate::zarr::{Array, Attr, chunks_of};
 
 /// A file and where its rows go.
 pub struct Source<'a> {
@@ -54,7 +54,7 @@ impl<'a> Window<'a> {
     /// What cannot be read, decoded or cast; dimensions that are not the array's.
     pub fn put(&mut self, source: &Source<'_>, config: &GridConfig, rules: Rules) -> Result<(), GridError> {
         let append = config.append_name();
-        let Some(axis) = self.dimensions.iter().position(|name| *name == append) else {
+        let Some(axis) = self.array.axis(append) else {
             return self.put_rows(source.reader, config, rules, None);
         };
         let rows = self.ranges[axis].clone();
@@ -168,14 +168,9 @@ impl<'a> Window<'a> {
         copy(bytes, 0, strides, &mut self.bytes, first, &own, &counts, width);
     }
 
-    /// The chunks that the box covers: their indices.
-    pub fn chunks(&self) -> Vec<Vec<u64>> {
-        let mut all = vec![Vec::new()];
-        for (range, &length) in self.ranges.iter().zip(&self.array.metadata.chunks) {
-            let indices = range.start / length..range.end.div_ceil(length);
-            all = all.into_iter().flat_map(|at: Vec<u64>| indices.clone().map(move |index| [&at[..], &[index]].concat())).collect();
-        }
-        all
+    /// The chunks that the box covers.
+    pub fn chunks(&self) -> impl Iterator<Item = Vec<u64>> + use<'a> {
+        chunks_of(&self.ranges, &self.array.metadata.chunks)
     }
 
     /// SHA-256 of what is in the box, hexadecimal.
@@ -186,7 +181,7 @@ impl<'a> Window<'a> {
 
     /// Takes rows of a chunk that the store has. `rows` are those of the append dimension.
     pub fn keep(&mut self, append: &str, chunk: &[u64], raw: &[u8], rows: impl Fn(u64) -> bool) {
-        let Some(axis) = self.dimensions.iter().position(|name| *name == append) else { return };
+        let Some(axis) = self.array.axis(append) else { return };
         let boxes = self.chunk_box(chunk);
         let chunks: Vec<usize> = self.array.metadata.chunks.iter().map(|&length| length as usize).collect();
         let strides = strides_of(&chunks, self.width());

@@ -13,10 +13,10 @@ use super::pack::MAX_BATCHES;
 use super::survey::{Candidate, Survey};
 use crate::cf::Rules;
 use crate::context::Context;
-use crate::convert::{fetch, rules_of};
+use crate::convert::fetch;
 use crate::error::StageError;
 use crate::grid::{
-    FILENAME, GridError, Header, Incoming, Laid, Store, TimeCode, configure, group_attributes, lay, new_store, static_window, units,
+    GridError, Header, Incoming, Laid, Store, TimeCode, configure, group_attributes, lay, new_store, row_chunk, rules, static_window, units,
 };
 use crate::read::{self, Input};
 use crate::zarr::{ZATTRS, chunk_key, encode_chunk, is_all_fill, parse_zmetadata, zmetadata};
@@ -72,7 +72,9 @@ pub(super) async fn lay_out(
         && let Some(&(first, _)) = laid.new_rows.first()
         && let Some(attributes) = attributes_of(context, grid, &known[first].0.candidate.file).await?
     {
+        let coordinates = store.attributes.remove_entry("coordinates");
         store.attributes = attributes;
+        store.attributes.extend(coordinates);
     }
     let before = state.rows.len() as u64;
     let etags: HashMap<String, String> = state.rows.files.iter().map(|owner| (owner.key.clone(), owner.etag.clone())).collect();
@@ -190,7 +192,7 @@ async fn found_store(
         let file = known.remove(at);
         let founded = match fetch(context, &file.candidate.file, IN_MEMORY).await? {
             Ok(input) => {
-                let (config, grid, rules) = (Arc::clone(&context.config), Arc::clone(grid), rules_of(context.document.compat));
+                let (config, grid, rules) = (Arc::clone(&context.config), Arc::clone(grid), rules(context.document.compat));
                 let founded = with_reader(input, move |reader| found(reader, &config, &grid, rules)).await;
                 founded.map_err(|error| refused(&file.candidate.file, &error))
             }
@@ -200,7 +202,7 @@ async fn found_store(
             Ok(Founded { store, chunks, digests }) => {
                 let mut statics = Vec::new();
                 for (number, (key, body)) in chunks.into_iter().enumerate() {
-                    let staged_key = context.layout.staged_grid(&context.run, &context.nonce, number);
+                    let staged_key = context.layout.staged_grid(&context.run, "plan", &context.nonce, number);
                     let bytes = body.len() as u64;
                     let etag = context.destination.put(&staged_key, body.into()).await?.etag;
                     statics.push(StagedObject { final_key: format!("{}/{key}", context.folder()), staged_key, etag, rows: 0, bytes });
@@ -327,10 +329,7 @@ fn next_state(
     (rows.times, rows.owners, rows.files) = (laid.times.clone(), laid.owners.clone(), laid.files.clone());
     let mut arrays = store.arrays.clone();
     for array in arrays.values_mut() {
-        let axis = array.dimensions().ok().and_then(|dimensions| dimensions.iter().position(|name| *name == grid.append_name()));
-        if let Some(axis) = axis {
-            array.metadata.shape[axis] = rows.len() as u64;
-        }
+        array.set_length(grid.append_name(), rows.len() as u64);
     }
     let metadata = String::from_utf8(zmetadata(&store.attributes, &arrays)).map_err(|error| StageError::corrupt(".zmetadata", error))?;
     Ok(GridState { metadata, rows, coordinates: state.coordinates, statics: state.statics })
@@ -347,7 +346,7 @@ async fn write_batches(
 ) -> Result<(), StageError> {
     let bounds = context.document.batching;
     let most_files = MOST_FILES.min(bounds.max_files as usize);
-    let chunk = row_chunk(store, grid);
+    let chunk = row_chunk(&store.arrays, grid.append_name());
     let mut files: HashMap<usize, PlannedFile> = HashMap::new();
     for (at, (known, _)) in known.into_iter().enumerate() {
         files.insert(at, PlannedFile { places: laid.places[at].clone(), ..known.candidate.file });
@@ -380,25 +379,4 @@ fn sorted(mut batch: Batch) -> Batch {
     batch.files.sort_by(|one, two| one.key.cmp(&two.key));
     batch.chunks.sort_unstable();
     batch
-}
-
-/// Rows of one chunk, the same in all arrays that batches write.
-fn row_chunk(store: &Store, grid: &GridConfig) -> u64 {
-    let append = grid.append_name();
-    let mut chunk = 1;
-    for (_, array) in store.arrays.iter().filter(|(name, _)| name.as_str() != append && name.as_str() != FILENAME) {
-        let axis = array.dimensions().ok().and_then(|dimensions| dimensions.iter().position(|known| *known == append));
-        if let Some(axis) = axis {
-            chunk = least_common_multiple(chunk, array.metadata.chunks[axis].max(1));
-        }
-    }
-    chunk
-}
-
-fn least_common_multiple(one: u64, two: u64) -> u64 {
-    let (mut a, mut b) = (one, two);
-    while b != 0 {
-        (a, b) = (b, a % b);
-    }
-    one / a * two
 }

@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use zarrs::array::codec::{
     BloscCompressionLevel, BloscCompressor, BloscShuffleMode, blosc_compress_bytes, blosc_decompress_bytes, blosc_validate,
 };
@@ -17,7 +19,7 @@ pub fn chunk_key(indices: &[u64]) -> String {
 }
 
 /// The positions of all chunks of a grid (chunks along each dimension), in C order.
-pub fn chunk_indices(grid: &[u64]) -> impl Iterator<Item = Vec<u64>> {
+pub fn chunk_indices(grid: &[u64]) -> impl Iterator<Item = Vec<u64>> + use<> {
     let grid = grid.to_vec();
     let first = grid.iter().all(|&chunks| chunks > 0).then(|| vec![0; grid.len()]);
     std::iter::successors(first, move |last| {
@@ -31,6 +33,14 @@ pub fn chunk_indices(grid: &[u64]) -> impl Iterator<Item = Vec<u64>> {
         }
         None
     })
+}
+
+/// The positions of the chunks that a box of elements touches, in C order. `chunks` are the lengths of one.
+pub fn chunks_of(ranges: &[Range<u64>], chunks: &[u64]) -> impl Iterator<Item = Vec<u64>> + use<> {
+    let first: Vec<u64> = ranges.iter().zip(chunks).map(|(range, length)| range.start / length).collect();
+    let counts: Vec<u64> =
+        ranges.iter().zip(chunks).zip(&first).map(|((range, length), first)| range.end.div_ceil(*length) - first).collect();
+    chunk_indices(&counts).map(move |index| index.iter().zip(&first).map(|(index, first)| index + first).collect())
 }
 
 /// A chunk's object from the little-endian bytes of the whole chunk, C order.

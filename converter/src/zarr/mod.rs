@@ -13,7 +13,7 @@ mod text;
 use std::collections::BTreeMap;
 
 pub use attributes::{Attr, Attributes, DIMENSIONS, dimensions, set_dimensions};
-pub use chunk::{chunk_indices, chunk_key, decode_chunk, encode_chunk, is_all_fill};
+pub use chunk::{chunk_indices, chunk_key, chunks_of, decode_chunk, encode_chunk, is_all_fill};
 pub use dtype::Dtype;
 pub use error::ZarrError;
 pub use fill::Fill;
@@ -42,6 +42,21 @@ impl Array {
             return Ok(names);
         }
         Err(ZarrError::document(format!("a shape of {} dimensions has the dimensions {names:?}", self.metadata.shape.len())))
+    }
+}
+
+impl Array {
+    /// The place of a dimension in the shape; none where the array does not have it.
+    #[must_use]
+    pub fn axis(&self, dimension: &str) -> Option<usize> {
+        self.dimensions().ok()?.iter().position(|name| *name == dimension)
+    }
+
+    /// Gives a dimension another length, if the array has it.
+    pub fn set_length(&mut self, dimension: &str, length: u64) {
+        if let Some(axis) = self.axis(dimension) {
+            self.metadata.shape[axis] = length;
+        }
     }
 }
 

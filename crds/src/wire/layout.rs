@@ -94,10 +94,10 @@ impl StateLayout {
     pub fn planned_grid(&self, run: &str, nonce: &str) -> String {
         format!("{}/runs/{run}/plan/{nonce}/grid.json", self.root)
     }
-    /// What the plan and the commit stage of a grid.
+    /// What a stage (the plan, the commit) stages of a grid.
     #[must_use]
-    pub fn staged_grid(&self, run: &str, nonce: &str, object: usize) -> String {
-        format!("{}/runs/{run}/staged/grid/{nonce}/{object:05}", self.root)
+    pub fn staged_grid(&self, run: &str, stage: &str, nonce: &str, object: usize) -> String {
+        format!("{}/runs/{run}/staged/{stage}/{nonce}/{object:05}", self.root)
     }
     #[must_use]
     pub fn report(&self, run: &str) -> String {
