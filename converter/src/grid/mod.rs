@@ -1,25 +1,25 @@
 //! Grids: which arrays a store has, where the rows of files go, and what their values are.
 //!
-//! `header` reads what a plan must know of a file, `lay` decides where its rows go, `store` which arrays
+//! `header` reads what a plan must know of a file, `lay` decides where its rows go, `arrays` which arrays
 //! there are, `cells` what lies in them, `window` cuts boxes out of files and puts them into chunks.
+
+mod arrays;
+mod cells;
+mod error;
+mod header;
+mod lay;
+mod times;
+mod window;
 
 use crds::wire::Compat;
 
 use crate::cf::Rules;
 
-mod cells;
-mod error;
-mod header;
-mod lay;
-mod store;
-mod times;
-mod window;
-
+pub use arrays::{FILENAME, Form, Group, added_text, configure, form, group_attributes, is_own, new_group, row_chunk};
 pub use cells::{cast, nothing, raw};
 pub use error::GridError;
 pub use header::Header;
 pub use lay::{Incoming, Laid, Unit, lay, numbered, units};
-pub use store::{FILENAME, Form, Store, added_text, configure, form, group_attributes, is_own, new_store, row_chunk};
 pub use times::TimeCode;
 pub use window::{Source, Window, static_window};
 

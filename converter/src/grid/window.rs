@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use crds::config::{GridConfig, GridType};
 use crds::wire::{Compat, Place};
 
-use super::{Form, GridError, cells, form, store};
+use super::{Form, GridError, arrays, cells, form};
 use crate::cf::{self, Rules};
 use crate::read::{Reader, Variable};
 use crate::zarr::{Array, Attr, chunks_of};
@@ -81,7 +81,7 @@ impl<'a> Window<'a> {
             targets[*axis] = to.clone();
         }
         let Some(index) = reader.position(self.name) else {
-            if let Some(text) = config.variable(self.name).and_then(|v| store::added_text(reader, v.source.as_ref()?)) {
+            if let Some(text) = config.variable(self.name).and_then(|v| arrays::added_text(reader, v.source.as_ref()?)) {
                 let one = self.array.metadata.dtype.text_bytes(&text);
                 self.copy_in(&one, &vec![0; targets.len()], &targets);
             }
@@ -141,7 +141,7 @@ impl<'a> Window<'a> {
 
     /// A coordinate is taken as it is, so it must be written as the store's is.
     fn check_raw(&self, reader: &dyn Reader, variable: &Variable) -> Result<(), GridError> {
-        let (dtype, _) = store::untyped(reader, variable)?;
+        let (dtype, _) = arrays::untyped(reader, variable)?;
         if dtype != self.array.metadata.dtype {
             let detail = format!("coordinate {:?} is {dtype}, in the store it is {}", self.name, self.array.metadata.dtype);
             return Err(GridError::Mismatch(detail));

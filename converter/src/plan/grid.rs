@@ -16,7 +16,7 @@ use crate::context::Context;
 use crate::convert::fetch;
 use crate::error::StageError;
 use crate::grid::{
-    GridError, Header, Incoming, Laid, Store, TimeCode, configure, group_attributes, lay, new_store, row_chunk, rules, static_window, units,
+    GridError, Group, Header, Incoming, Laid, TimeCode, configure, group_attributes, lay, new_group, row_chunk, rules, static_window, units,
 };
 use crate::read::{self, Input};
 use crate::zarr::{ZATTRS, chunk_key, encode_chunk, is_all_fill, parse_zmetadata, zmetadata};
@@ -47,15 +47,15 @@ pub(super) async fn lay_out(
     let (files, gone) = (std::mem::take(&mut candidates.files), std::mem::take(&mut candidates.gone));
     let absent = std::mem::take(&mut candidates.absent);
     let mut known = read_headers(context, grid, survey, files).await?;
-    let (mut store, state, statics) = match state {
+    let (mut group, state, statics) = match state {
         Some(state) => {
-            let mut store = open_store(&state)?;
-            let before = store.attributes.clone();
-            configure(&mut store.attributes, &context.config, grid);
-            if known.is_empty() && gone.is_empty() && store.attributes == before {
+            let mut group = open_store(&state)?;
+            let before = group.attributes.clone();
+            configure(&mut group.attributes, &context.config, grid);
+            if known.is_empty() && gone.is_empty() && group.attributes == before {
                 return Ok(None);
             }
-            (store, state, Vec::new())
+            (group, state, Vec::new())
         }
         None if known.is_empty() => return Ok(None),
         None => match found_store(context, grid, survey, &mut known).await? {
@@ -63,7 +63,7 @@ pub(super) async fn lay_out(
             None => return Ok(None),
         },
     };
-    let known = fitting(grid, survey, &store, &state, known)?;
+    let known = fitting(grid, survey, &group, &state, known)?;
     let incoming: Vec<Incoming> = known.iter().map(|(known, _)| known.incoming()).collect();
     let (gone, absent) = (gone.iter().map(String::as_str).collect(), absent.iter().map(String::as_str).collect());
     let laid = lay(&state.rows, &incoming, &gone, &absent);
@@ -72,14 +72,14 @@ pub(super) async fn lay_out(
         && let Some(&(first, _)) = laid.new_rows.first()
         && let Some(attributes) = attributes_of(context, grid, &known[first].0.candidate.file).await?
     {
-        let coordinates = store.attributes.remove_entry("coordinates");
-        store.attributes = attributes;
-        store.attributes.extend(coordinates);
+        let coordinates = group.attributes.remove_entry("coordinates");
+        group.attributes = attributes;
+        group.attributes.extend(coordinates);
     }
     let before = state.rows.len() as u64;
     let etags: HashMap<String, String> = state.rows.files.iter().map(|owner| (owner.key.clone(), owner.etag.clone())).collect();
     let left = laid.left.iter().map(|(row, file)| (*row, incoming[*file].owner.key.clone())).collect();
-    let planned = PlannedGrid { left, gone: laid.gone.clone(), state: next_state(state, &store, grid, &laid, &known)?, before, statics };
+    let planned = PlannedGrid { left, gone: laid.gone.clone(), state: next_state(state, &group, grid, &laid, &known)?, before, statics };
     for key in &laid.superseded {
         let line = |etag: String| OtherFile {
             key: key.clone(),
@@ -94,7 +94,7 @@ pub(super) async fn lay_out(
             None => survey.superseded(line(etags.get(key).cloned().unwrap_or_default())),
         }
     }
-    write_batches(context, grid, survey, &store, &laid, known).await?;
+    write_batches(context, grid, survey, &group, &laid, known).await?;
     let key = context.layout.planned_grid(&context.run, &context.nonce);
     let body = serde_json::to_vec(&planned).map_err(|source| StageError::corrupt(&key, source))?;
     context.destination.put(&key, body.into()).await?;
@@ -115,9 +115,9 @@ pub(crate) async fn read_state(context: &Context, head: Option<&Head>) -> Result
     serde_json::from_slice(&bytes).map(Some).map_err(|source| StageError::corrupt(key, source))
 }
 
-fn open_store(state: &GridState) -> Result<Store, StageError> {
+fn open_store(state: &GridState) -> Result<Group, StageError> {
     let (attributes, arrays) = parse_zmetadata(state.metadata.as_bytes()).map_err(|error| StageError::corrupt(".zmetadata", error))?;
-    Ok(Store { attributes, arrays })
+    Ok(Group { attributes, arrays })
 }
 
 fn refused(file: &PlannedFile, error: &GridError) -> OtherFile {
@@ -186,7 +186,7 @@ async fn found_store(
     grid: &Arc<GridConfig>,
     survey: &mut Survey,
     known: &mut Vec<Known>,
-) -> Result<Option<(Store, GridState, Vec<StagedObject>)>, StageError> {
+) -> Result<Option<(Group, GridState, Vec<StagedObject>)>, StageError> {
     let mut unfit = Vec::new();
     while let Some(at) = reference(known) {
         let file = known.remove(at);
@@ -199,7 +199,7 @@ async fn found_store(
             Err(record) => Err(turned(record)),
         };
         match founded {
-            Ok(Founded { store, chunks, digests }) => {
+            Ok(Founded { group, chunks, digests }) => {
                 let mut statics = Vec::new();
                 for (number, (key, body)) in chunks.into_iter().enumerate() {
                     let staged_key = context.layout.staged_grid(&context.run, "plan", &context.nonce, number);
@@ -211,7 +211,7 @@ async fn found_store(
                 known.push(file);
                 known.extend(unfit.into_iter().map(|(file, _)| file));
                 known.sort_by(|one, two| one.candidate.file.key.cmp(&two.candidate.file.key));
-                return Ok(Some((store, state, statics)));
+                return Ok(Some((group, state, statics)));
             }
             Err(line) => unfit.push((file, line)),
         }
@@ -223,7 +223,7 @@ async fn found_store(
 }
 
 struct Founded {
-    store: Store,
+    group: Group,
     /// Of arrays without rows: keys below the dataset's folder, and bytes.
     chunks: Vec<(String, Vec<u8>)>,
     /// What is in them.
@@ -231,10 +231,10 @@ struct Founded {
 }
 
 fn found(reader: &dyn read::Reader, config: &DatasetConfig, grid: &GridConfig, rules: Rules) -> Result<Founded, GridError> {
-    let store = new_store(reader, config, grid, rules)?;
-    TimeCode::of(store.arrays.get(grid.append_name()).ok_or_else(|| GridError::MissingCoordinate(grid.append_name().to_owned()))?)?;
+    let group = new_group(reader, config, grid, rules)?;
+    TimeCode::of(group.arrays.get(grid.append_name()).ok_or_else(|| GridError::MissingCoordinate(grid.append_name().to_owned()))?)?;
     let (mut chunks, mut digests) = (Vec::new(), BTreeMap::new());
-    for (name, array) in &store.arrays {
+    for (name, array) in &group.arrays {
         let dimensions = array.dimensions()?;
         if dimensions.contains(&grid.append_name()) {
             continue;
@@ -250,7 +250,7 @@ fn found(reader: &dyn read::Reader, config: &DatasetConfig, grid: &GridConfig, r
             }
         }
     }
-    Ok(Founded { store, chunks, digests })
+    Ok(Founded { group, chunks, digests })
 }
 
 /// What became of a file that could not be fetched.
@@ -288,11 +288,11 @@ async fn attributes_of(
 fn fitting(
     grid: &GridConfig,
     survey: &mut Survey,
-    store: &Store,
+    group: &Group,
     state: &GridState,
     known: Vec<Known>,
 ) -> Result<Vec<(Known, StoredTimes)>, StageError> {
-    let code = store.arrays.get(grid.append_name()).ok_or_else(|| StageError::corrupt(ZATTRS, "the store has no times"))?;
+    let code = group.arrays.get(grid.append_name()).ok_or_else(|| StageError::corrupt(ZATTRS, "the store has no times"))?;
     let code = TimeCode::of(code).map_err(|error| StageError::corrupt(ZATTRS, error))?;
     let mut fitting = Vec::new();
     for file in known {
@@ -308,7 +308,7 @@ fn fitting(
 /// The state if every file is converted.
 fn next_state(
     state: GridState,
-    store: &Store,
+    group: &Group,
     grid: &GridConfig,
     laid: &Laid,
     known: &[(Known, StoredTimes)],
@@ -327,11 +327,11 @@ fn next_state(
         }
     }
     (rows.times, rows.owners, rows.files) = (laid.times.clone(), laid.owners.clone(), laid.files.clone());
-    let mut arrays = store.arrays.clone();
+    let mut arrays = group.arrays.clone();
     for array in arrays.values_mut() {
         array.set_length(grid.append_name(), rows.len() as u64);
     }
-    let metadata = String::from_utf8(zmetadata(&store.attributes, &arrays)).map_err(|error| StageError::corrupt(".zmetadata", error))?;
+    let metadata = String::from_utf8(zmetadata(&group.attributes, &arrays)).map_err(|error| StageError::corrupt(".zmetadata", error))?;
     Ok(GridState { metadata, rows, coordinates: state.coordinates, statics: state.statics })
 }
 
@@ -340,13 +340,13 @@ async fn write_batches(
     context: &Context,
     grid: &GridConfig,
     survey: &mut Survey,
-    store: &Store,
+    group: &Group,
     laid: &Laid,
     known: Vec<(Known, StoredTimes)>,
 ) -> Result<(), StageError> {
     let bounds = context.document.batching;
     let most_files = MOST_FILES.min(bounds.max_files as usize);
-    let chunk = row_chunk(&store.arrays, grid.append_name());
+    let chunk = row_chunk(&group.arrays, grid.append_name());
     let mut files: HashMap<usize, PlannedFile> = HashMap::new();
     for (at, (known, _)) in known.into_iter().enumerate() {
         files.insert(at, PlannedFile { places: laid.places[at].clone(), ..known.candidate.file });

@@ -18,9 +18,9 @@ const ENCODING: [&str; 6] = ["_FillValue", "missing_value", "scale_factor", "add
 /// The same for a coordinate, whose packing is kept.
 const RAW_ENCODING: [&str; 2] = ["_FillValue", "coordinates"];
 
-/// A store: the attributes of its group and its arrays.
+/// What a store is: one group, its attributes and its arrays.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Store {
+pub struct Group {
     pub attributes: Attributes,
     pub arrays: BTreeMap<String, Array>,
 }
@@ -53,9 +53,11 @@ pub fn form(config: &GridConfig, name: &str, dimensions: &[&str]) -> Form {
     if dimensions == [name] || config.variable(name).is_none() { Form::Raw } else { Form::Decoded }
 }
 
+/// The group of a new store.
+///
 /// # Errors
 /// When the file has none of the variables, or one whose type no array can have.
-pub fn new_store(reader: &dyn Reader, config: &DatasetConfig, grid: &GridConfig, rules: Rules) -> Result<Store, GridError> {
+pub fn new_group(reader: &dyn Reader, config: &DatasetConfig, grid: &GridConfig, rules: Rules) -> Result<Group, GridError> {
     let append = grid.append_name();
     let lengths: BTreeMap<&str, u64> = reader.dimensions().iter().map(|d| (d.name.as_str(), d.length as u64)).collect();
     let chunk = |name: &str, length: u64| match grid.dimension(name).map(|d| d.chunk) {
@@ -135,7 +137,7 @@ pub fn new_store(reader: &dyn Reader, config: &DatasetConfig, grid: &GridConfig,
     if !alone.is_empty() {
         attributes.insert("coordinates".into(), alone.join(" ").into());
     }
-    Ok(Store { attributes, arrays })
+    Ok(Group { attributes, arrays })
 }
 
 /// A variable of the schema that the file lacks: all of its values are missing.
