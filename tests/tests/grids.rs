@@ -74,6 +74,11 @@ async fn a_loser_comes_back_when_the_winner_leaves() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_file_gets_back_the_rows_that_it_lost() -> Result<()> {
+    journeys::a_file_gets_back_the_rows_that_it_lost().await
+}
+
+#[tokio::test]
 async fn of_two_runs_planned_on_one_head_the_second_changes_nothing() -> Result<()> {
     journeys::of_two_runs_planned_on_one_head_the_second_changes_nothing().await
 }

@@ -1,13 +1,13 @@
 //! The commit of a grid: its own arrays and the metadata, after what became of each file.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
-use crds::wire::{Copy, GridRows, GridState, Head, Plan, PlannedGrid, StoredTimes};
+use crds::wire::{Copy, GridRows, GridState, Head, Owner, Plan, PlannedGrid, StoredTimes};
 use sha2::{Digest as _, Sha256};
 
 use crate::context::Context;
 use crate::error::StageError;
-use crate::grid::{is_own, numbered};
+use crate::grid::{Numbers, is_own};
 use crate::plan::read_state;
 use crate::source::basename;
 use crate::zarr::{
@@ -41,14 +41,17 @@ pub(super) async fn stage(
     let Some(key) = &plan.grid else { return Ok(None) };
     let planned: PlannedGrid =
         serde_json::from_slice(&context.destination.get(key).await?).map_err(|source| StageError::corrupt(key, source))?;
-    let GridState { rows: before, metadata: metadata_before, .. } = read_state(context, head).await?.unwrap_or_default();
+    let GridState { rows: before, metadata: metadata_before, superseded: waited, .. } =
+        read_state(context, head).await?.unwrap_or_default();
     let corrupt = |error: ZarrError| StageError::corrupt(key, error);
     let rows = settled(&planned, &before, processed);
-    let PlannedGrid { state: GridState { metadata, coordinates, statics: digests, .. }, statics, .. } = planned;
-    let nothing_new = processed.is_empty() && metadata == metadata_before && unchanged(&before, &rows);
+    let PlannedGrid { state: GridState { metadata, coordinates, statics: digests, mut superseded, .. }, statics, .. } = planned;
+    let owners: HashSet<&str> = (0..rows.len()).filter_map(|row| rows.owner(row)).map(|owner| owner.key.as_str()).collect();
+    superseded.retain(|file| !owners.contains(file.key.as_str()));
+    let nothing_new = processed.is_empty() && metadata == metadata_before && superseded == waited && unchanged(&before, &rows);
     let (attributes, mut arrays) = parse_zmetadata(metadata.as_bytes()).map_err(corrupt)?;
     // Nothing to show that is not seen already, or no file of a new store is in.
-    if nothing_new || (rows.files.is_empty() && before.is_empty()) {
+    if nothing_new || (owners.is_empty() && before.is_empty()) {
         return Ok(None);
     }
     let length = rows.len() as u64;
@@ -82,7 +85,7 @@ pub(super) async fn stage(
     staging.put(ZMETADATA, body).await?;
     let Some(last) = staging.copies.pop() else { return Ok(None) };
     let owned = rows.owners.iter().flatten().count() as u64;
-    let state = GridState { metadata, rows, coordinates, statics: digests };
+    let state = GridState { metadata, rows, coordinates, statics: digests, superseded };
     let key = context.layout.grid(&context.run, &context.nonce);
     let body = serde_json::to_vec(&state).map_err(|source| StageError::corrupt(&key, source))?;
     context.destination.put(&key, body.into()).await?;
@@ -100,13 +103,25 @@ fn settled(planned: &PlannedGrid, before: &GridRows, processed: &HashSet<String>
             _ => before.owner(row).cloned(),
         }
     };
-    let (owners, files) = numbered((0..rows.len()).map(owner).collect());
-    GridRows { owners, files, ..rows.clone() }
+    let owners: Vec<Option<Owner>> = (0..rows.len()).map(owner).collect();
+    let mut rivals: BTreeMap<usize, Vec<Owner>> = BTreeMap::new();
+    for (&row, _) in rows.rivals.iter().chain(&before.rivals) {
+        let row = row as usize;
+        // A version that is published still, since the newer one is not in, has what it had.
+        let still = before.rivals(row).filter(|rival| !processed.contains(&rival.key));
+        let lost = rows.rivals(row).chain(still).filter(|rival| owners[row].as_ref().is_none_or(|owner| owner.key != rival.key));
+        rivals.insert(row, lost.cloned().collect());
+    }
+    let mut numbers = Numbers::default();
+    let (owners, rivals) = (numbers.owners(owners), numbers.rivals(rivals));
+    GridRows { owners, rivals, files: numbers.files, ..rows.clone() }
 }
 
 /// Whether all rows are whose they were.
 fn unchanged(before: &GridRows, after: &GridRows) -> bool {
-    before.len() == after.len() && (0..before.len()).all(|row| before.owner(row) == after.owner(row))
+    let rivals = |rows: &GridRows, row| rows.rivals(row).cloned().collect::<Vec<Owner>>();
+    let same = |row| before.owner(row) == after.owner(row) && rivals(before, row) == rivals(after, row);
+    before.len() == after.len() && (0..before.len()).all(same)
 }
 
 /// The first row that is not what it was.

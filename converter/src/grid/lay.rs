@@ -21,6 +21,8 @@ pub struct Laid {
     /// Times and owners after the run; the numbers of the time array are not known here.
     pub times: Vec<i64>,
     pub owners: Vec<Option<u32>>,
+    /// Of each row that more than one file has: those that lost it.
+    pub rivals: BTreeMap<u64, Vec<u32>>,
     pub files: Vec<Owner>,
     /// For each incoming file where its rows go; none of those that lost them to a newer file.
     pub places: Vec<Vec<Place>>,
@@ -44,6 +46,10 @@ struct Claim {
     row: usize,
 }
 
+fn newer(one: &Owner, two: &Owner) -> bool {
+    (one.modified, &one.key) > (two.modified, &two.key)
+}
+
 /// Lays the rows of `incoming` files. `gone` are the keys of published files whose rows are to go, `absent` those
 /// of files that are withdrawn and whose rows stay: they give way to any file that is there.
 ///
@@ -52,13 +58,17 @@ struct Claim {
 #[must_use]
 pub fn lay(rows: &GridRows, incoming: &[Incoming], gone: &BTreeSet<&str>, absent: &BTreeSet<&str>) -> Laid {
     let comes: HashSet<&str> = incoming.iter().map(|file| file.owner.key.as_str()).collect();
-    let newer = |one: &Owner, two: &Owner| (one.modified, &one.key) > (two.modified, &two.key);
     let mut laid = Laid { times: rows.times.clone(), places: vec![Vec::new(); incoming.len()], ..Laid::default() };
     let mut owners: Vec<Option<Owner>> = (0..rows.len()).map(|row| rows.owner(row).cloned()).collect();
     let had: HashSet<&str> = (0..rows.len()).filter_map(|row| rows.owner(row)).map(|owner| owner.key.as_str()).collect();
+    let stays = |owner: &Owner| !comes.contains(owner.key.as_str()) && !gone.contains(owner.key.as_str());
+    let mut rivals: BTreeMap<usize, Vec<Owner>> = BTreeMap::new();
+    for &row in rows.rivals.keys() {
+        rivals.insert(row as usize, rows.rivals(row as usize).filter(|rival| stays(rival)).cloned().collect());
+    }
     // Rows of files that come anew or go are free until somebody claims them.
     for (row, owner) in owners.iter_mut().enumerate() {
-        if owner.as_ref().is_some_and(|owner| comes.contains(owner.key.as_str()) || gone.contains(owner.key.as_str())) {
+        if owner.as_ref().is_some_and(|owner| !stays(owner)) {
             *owner = None;
             laid.masked.insert(row as u64);
         }
@@ -85,21 +95,24 @@ pub fn lay(rows: &GridRows, incoming: &[Incoming], gone: &BTreeSet<&str>, absent
             .iter()
             .copied()
             .reduce(|best, claim| if newer(&incoming[claim.file].owner, &incoming[best.file].owner) { claim } else { best });
-        start = end;
+        let contenders = &claims[std::mem::replace(&mut start, end)..end];
         let Some(claim) = winner else { continue };
         let owner = &incoming[claim.file].owner;
-        match row_of(claim.time) {
-            Some(row) if owners[row].as_ref().is_some_and(|held| !absent.contains(held.key.as_str()) && newer(held, owner)) => {}
-            Some(row) => {
+        let row = row_of(claim.time).unwrap_or_else(|| {
+            laid.times.push(claim.time);
+            owners.push(None);
+            laid.new_rows.push((claim.file, claim.row));
+            owners.len() - 1
+        });
+        let lost = rivals.entry(row).or_default();
+        lost.extend(contenders.iter().map(|claim| &incoming[claim.file].owner).filter(|loser| loser.key != owner.key).cloned());
+        match &owners[row] {
+            Some(held) if !absent.contains(held.key.as_str()) && newer(held, owner) => lost.push(owner.clone()),
+            held => {
+                lost.extend(held.clone());
                 owners[row] = Some(owner.clone());
                 laid.masked.remove(&(row as u64));
                 taken.insert(row, claim);
-            }
-            None => {
-                laid.times.push(claim.time);
-                owners.push(Some(owner.clone()));
-                laid.new_rows.push((claim.file, claim.row));
-                taken.insert(owners.len() - 1, claim);
             }
         }
     }
@@ -126,25 +139,59 @@ pub fn lay(rows: &GridRows, incoming: &[Incoming], gone: &BTreeSet<&str>, absent
     let left: HashSet<&str> = owners.iter().flatten().map(|owner| owner.key.as_str()).collect();
     let lost = had.into_iter().filter(|key| !left.contains(key) && !comes.contains(key) && !gone.contains(key));
     laid.superseded.extend(lost.map(str::to_owned));
-    (laid.owners, laid.files) = numbered(owners);
+    let mut numbers = Numbers::default();
+    laid.owners = numbers.owners(owners);
+    laid.rivals = numbers.rivals(rivals);
+    laid.files = numbers.files;
     laid
 }
 
-/// Owners by number: each file once, in the order they come.
+/// The files that a run must read again, though they are as they were: each row belongs to the newest of the files
+/// that are listed and have its time, and its owner went, or is older. `standing` says which files are listed.
 #[must_use]
-pub fn numbered(owners: Vec<Option<Owner>>) -> (Vec<Option<u32>>, Vec<Owner>) {
-    let (mut numbers, mut files) = (HashMap::new(), Vec::new());
-    let numbered = owners
-        .into_iter()
-        .map(|owner| {
-            let owner = owner?;
-            Some(*numbers.entry(owner.key.clone()).or_insert_with(|| {
-                files.push(owner);
-                files.len() as u32 - 1
-            }))
+pub fn returning(laid: &Laid, absent: &BTreeSet<&str>, standing: impl Fn(&Owner) -> bool) -> BTreeSet<String> {
+    let mut returning = BTreeSet::new();
+    for (&row, rivals) in &laid.rivals {
+        let owner = laid.owners[row as usize].map(|owner| &laid.files[owner as usize]);
+        let owner = owner.filter(|owner| !absent.contains(owner.key.as_str()));
+        let rivals = rivals.iter().map(|&rival| &laid.files[rival as usize]).filter(|rival| standing(rival));
+        let newest = rivals.reduce(|best, rival| if newer(rival, best) { rival } else { best });
+        returning.extend(newest.filter(|rival| owner.is_none_or(|owner| newer(rival, owner))).map(|rival| rival.key.clone()));
+    }
+    returning
+}
+
+/// Files by number: each version once, in the order they come.
+#[derive(Debug, Default)]
+pub struct Numbers {
+    of: HashMap<(String, String), u32>,
+    pub files: Vec<Owner>,
+}
+
+impl Numbers {
+    fn number(&mut self, file: Owner) -> u32 {
+        *self.of.entry((file.key.clone(), file.etag.clone())).or_insert_with(|| {
+            self.files.push(file);
+            self.files.len() as u32 - 1
         })
-        .collect();
-    (numbered, files)
+    }
+
+    pub fn owners(&mut self, owners: Vec<Option<Owner>>) -> Vec<Option<u32>> {
+        owners.into_iter().map(|owner| owner.map(|owner| self.number(owner))).collect()
+    }
+
+    pub fn rivals(&mut self, rivals: BTreeMap<usize, Vec<Owner>>) -> BTreeMap<u64, Vec<u32>> {
+        let mut numbered = BTreeMap::new();
+        for (row, rivals) in rivals {
+            let mut rivals: Vec<u32> = rivals.into_iter().map(|rival| self.number(rival)).collect();
+            rivals.sort_unstable();
+            rivals.dedup();
+            if !rivals.is_empty() {
+                numbered.insert(row as u64, rivals);
+            }
+        }
+        numbered
+    }
 }
 
 fn push_place(places: &mut Vec<Place>, from: u64, to: u64) {

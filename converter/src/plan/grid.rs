@@ -4,19 +4,18 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crds::config::{DatasetConfig, GridConfig};
-use crds::wire::{
-    Batch, Compat, FileRecord, GridState, Head, OtherFile, Outcome, Owner, PlannedFile, PlannedGrid, Reason, StagedObject, StoredTimes,
-};
+use crds::wire::{Batch, Compat, FileRecord, GridState, Head, OtherFile, Outcome, PlannedFile, PlannedGrid, StagedObject, StoredTimes};
 use futures::{StreamExt, TryStreamExt};
 
 use super::pack::MAX_BATCHES;
-use super::survey::{Candidate, Survey};
+use super::survey::{Candidate, Candidates, Survey};
 use crate::cf::Rules;
 use crate::context::Context;
 use crate::convert::fetch;
 use crate::error::StageError;
 use crate::grid::{
-    GridError, Group, Header, Incoming, Laid, TimeCode, configure, group_attributes, lay, new_group, row_chunk, rules, static_window, units,
+    GridError, Group, Header, Incoming, Laid, TimeCode, configure, group_attributes, lay, new_group, returning, row_chunk, rules,
+    static_window, units,
 };
 use crate::read::{self, Input};
 use crate::zarr::{ZATTRS, chunk_key, encode_chunk, is_all_fill, parse_zmetadata, zmetadata};
@@ -47,14 +46,13 @@ pub(super) async fn lay_out(
     let (files, gone) = (std::mem::take(&mut candidates.files), std::mem::take(&mut candidates.gone));
     let absent = std::mem::take(&mut candidates.absent);
     let mut known = read_headers(context, grid, survey, files).await?;
+    let mut reconfigured = false;
     let (mut group, state, statics) = match state {
         Some(state) => {
             let mut group = open_store(&state)?;
             let before = group.attributes.clone();
             configure(&mut group.attributes, &context.config, grid);
-            if known.is_empty() && gone.is_empty() && group.attributes == before {
-                return Ok(None);
-            }
+            reconfigured = group.attributes != before;
             (group, state, Vec::new())
         }
         None if known.is_empty() => return Ok(None),
@@ -63,10 +61,22 @@ pub(super) async fn lay_out(
             None => return Ok(None),
         },
     };
-    let known = fitting(grid, survey, &group, &state, known)?;
-    let incoming: Vec<Incoming> = known.iter().map(|(known, _)| known.incoming()).collect();
+    let mut known = fitting(grid, survey, &group, &state, known)?;
     let (gone, absent) = (gone.iter().map(String::as_str).collect(), absent.iter().map(String::as_str).collect());
-    let laid = lay(&state.rows, &incoming, &gone, &absent);
+    let (incoming, laid) = loop {
+        let incoming: Vec<Incoming> = known.iter().map(|(known, _)| known.incoming()).collect();
+        let laid = lay(&state.rows, &incoming, &gone, &absent);
+        let returning = returning(&laid, &absent, |file| survey.grid.as_ref().is_some_and(|grid| grid.stands(file)));
+        if returning.is_empty() {
+            break (incoming, laid);
+        }
+        let recalled = returning.iter().filter_map(|key| survey.recall(key)).collect();
+        let recalled = read_headers(context, grid, survey, recalled).await?;
+        known.extend(fitting(grid, survey, &group, &state, recalled)?);
+    };
+    if known.is_empty() && gone.is_empty() && !state.rows.is_empty() && !reconfigured {
+        return Ok(None);
+    }
     if context.document.compat == Compat::Incumbent
         && !state.rows.is_empty()
         && let Some(&(first, _)) = laid.new_rows.first()
@@ -77,23 +87,20 @@ pub(super) async fn lay_out(
         group.attributes.extend(coordinates);
     }
     let before = state.rows.len() as u64;
-    let etags: HashMap<String, String> = state.rows.files.iter().map(|owner| (owner.key.clone(), owner.etag.clone())).collect();
     let left = laid.left.iter().map(|(row, file)| (*row, incoming[*file].owner.key.clone())).collect();
-    let planned = PlannedGrid { left, gone: laid.gone.clone(), state: next_state(state, &group, grid, &laid, &known)?, before, statics };
+    let mut superseded = survey.grid.as_ref().map(Candidates::waiting).unwrap_or_default();
     for key in &laid.superseded {
-        let line = |etag: String| OtherFile {
-            key: key.clone(),
-            etag,
-            outcome: Outcome::Skipped,
-            reason: Some(Reason::Superseded),
-            message: Some("a newer file has the same times".to_owned()),
-            held: false,
-        };
-        match known.iter().find(|(known, _)| known.candidate.file.key == *key) {
-            Some((known, _)) => survey.turned_away(known.candidate.why, line(known.candidate.file.etag.clone())),
-            None => survey.superseded(line(etags.get(key).cloned().unwrap_or_default())),
+        if let Some((known, _)) = known.iter().find(|(known, _)| known.candidate.file.key == *key) {
+            survey.turned_away(known.candidate.why, known.candidate.superseded());
+            superseded.push(known.candidate.owner());
+        } else if let Some(owner) = state.rows.files.iter().find(|owner| owner.key == *key) {
+            survey.superseded(owner);
+            superseded.push(owner.clone());
         }
     }
+    superseded.sort_by(|one, two| one.key.cmp(&two.key));
+    let state = GridState { superseded, ..next_state(state, &group, grid, &laid, &known)? };
+    let planned = PlannedGrid { left, gone: laid.gone.clone(), state, before, statics };
     write_batches(context, grid, survey, &group, &laid, known).await?;
     let key = context.layout.planned_grid(&context.run, &context.nonce);
     let body = serde_json::to_vec(&planned).map_err(|source| StageError::corrupt(&key, source))?;
@@ -103,9 +110,7 @@ pub(super) async fn lay_out(
 
 impl Known {
     fn incoming(&self) -> Incoming {
-        let Candidate { file, modified, .. } = &self.candidate;
-        let owner = Owner { key: file.key.clone(), etag: file.etag.clone(), modified: *modified };
-        Incoming { owner, times: self.header.times.clone() }
+        Incoming { owner: self.candidate.owner(), times: self.header.times.clone() }
     }
 }
 
@@ -326,13 +331,13 @@ fn next_state(
             _ => return Err(StageError::corrupt("the grid's state", "times of two types")),
         }
     }
-    (rows.times, rows.owners, rows.files) = (laid.times.clone(), laid.owners.clone(), laid.files.clone());
+    (rows.times, rows.owners, rows.rivals, rows.files) = (laid.times.clone(), laid.owners.clone(), laid.rivals.clone(), laid.files.clone());
     let mut arrays = group.arrays.clone();
     for array in arrays.values_mut() {
         array.set_length(grid.append_name(), rows.len() as u64);
     }
     let metadata = String::from_utf8(zmetadata(&group.attributes, &arrays)).map_err(|error| StageError::corrupt(".zmetadata", error))?;
-    Ok(GridState { metadata, rows, coordinates: state.coordinates, statics: state.statics })
+    Ok(GridState { metadata, rows, coordinates: state.coordinates, statics: state.statics, superseded: Vec::new() })
 }
 
 /// Packs units of chunks into batches and writes them.

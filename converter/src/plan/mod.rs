@@ -100,10 +100,7 @@ async fn probe_conditional_put(context: &Context) -> Result<(), StageError> {
 
 /// Merges listing and ledger, both in key order, and gives every file its class.
 async fn survey(context: &Context, head: Option<&Head>, state: Option<&GridState>, admission: &Admission) -> Result<Survey, StageError> {
-    let mut survey = Survey::new(context, *admission == Admission::Relayout);
-    if let (Some(grid), Some(state)) = (&mut survey.grid, state) {
-        grid.owners = state.rows.files.iter().map(|owner| crate::source::hash_of(&owner.key)).collect();
-    }
+    let mut survey = Survey::new(context, *admission == Admission::Relayout, state);
     let mut ledger = LedgerCursor::new(&context.destination, head.map_or(&[], |head| &head.parts));
     let mut listing = context.source.list();
     let mut before: Option<String> = None;

@@ -1,8 +1,8 @@
 //! What a merge of listing and ledger finds, written out as it goes.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use crds::wire::{Batch, ClassCounts, LedgerRecord, OtherFile, Outcome, PlannedFile, Reason};
+use crds::wire::{Batch, ClassCounts, GridState, LedgerRecord, OtherFile, Outcome, Owner, PlannedFile, Reason};
 
 use super::classify::{Terms, Verdict, Why, classify};
 use super::guard::WithdrawalGuard;
@@ -11,7 +11,7 @@ use crate::context::{CONVERTER_VERSION, Context};
 use crate::error::StageError;
 use crate::failpoint::FailPoint;
 use crate::ledger::push_line;
-use crate::source::SourceFile;
+use crate::source::{SourceFile, hash_of};
 
 /// Bytes of lines after which a part of other files is written.
 const OTHER_BYTES: usize = 8 << 20;
@@ -25,6 +25,28 @@ pub(super) struct Candidate {
     pub why: Why,
 }
 
+impl Candidate {
+    pub fn owner(&self) -> Owner {
+        Owner { key: self.file.key.clone(), etag: self.file.etag.clone(), modified: self.modified }
+    }
+
+    /// Not converted, since newer files have all its times.
+    pub fn superseded(&self) -> OtherFile {
+        superseded(&self.file.key, &self.file.etag)
+    }
+}
+
+fn superseded(key: &str, etag: &str) -> OtherFile {
+    OtherFile {
+        key: key.to_owned(),
+        etag: etag.to_owned(),
+        outcome: Outcome::Skipped,
+        reason: Some(Reason::Superseded),
+        message: Some("a newer file has the same times".to_owned()),
+        held: false,
+    }
+}
+
 /// What a grid's plan must have seen whole before it lays anything.
 #[derive(Debug, Default)]
 pub(super) struct Candidates {
@@ -36,13 +58,44 @@ pub(super) struct Candidates {
     /// Hashes of the keys that are unchanged.
     pub unchanged: HashSet<u64>,
     /// Hashes of the keys that rows are of.
-    pub owners: HashSet<u64>,
+    owners: HashSet<u64>,
+    /// Hashes of the keys that would have rows if those went whose they are.
+    rivals: HashSet<u64>,
+    /// By key the version of each file that has no row, since newer ones have all its times.
+    superseded: HashMap<String, String>,
+    /// Of these two kinds those that are listed as they were: they are read again when they get rows.
+    standing: HashMap<String, Candidate>,
     others: Vec<OtherFile>,
 }
 
 impl Candidates {
+    pub fn of(state: &GridState) -> Self {
+        let GridState { rows, superseded, .. } = state;
+        let hashes = |files: &mut dyn Iterator<Item = u32>| {
+            let files: HashSet<u32> = files.collect();
+            files.into_iter().filter_map(|file| rows.files.get(file as usize)).map(|file| hash_of(&file.key)).collect()
+        };
+        Self {
+            owners: hashes(&mut rows.owners.iter().copied().flatten()),
+            rivals: hashes(&mut rows.rivals.values().flatten().copied()),
+            superseded: superseded.iter().map(|file| (file.key.clone(), file.etag.clone())).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// Whether a file is listed as it was when it lost rows.
+    pub fn stands(&self, file: &Owner) -> bool {
+        self.standing.get(&file.key).is_some_and(|standing| standing.file.etag == file.etag)
+    }
+
+    /// Files that have no row, and are listed.
+    pub fn waiting(&self) -> Vec<Owner> {
+        let waiting = self.standing.values().filter(|standing| self.superseded.contains_key(&standing.file.key));
+        waiting.map(Candidate::owner).collect()
+    }
+
     fn owns_rows(&self, key: &str) -> bool {
-        self.owners.contains(&crate::source::hash_of(key))
+        self.owners.contains(&hash_of(key))
     }
 }
 
@@ -65,7 +118,8 @@ pub(super) struct Survey {
 }
 
 impl Survey {
-    pub fn new(context: &Context, relayout: bool) -> Self {
+    /// `state` is that of the grid the run goes on from.
+    pub fn new(context: &Context, relayout: bool, state: Option<&GridState>) -> Self {
         let document = &context.document;
         Self {
             counts: ClassCounts::default(),
@@ -85,7 +139,7 @@ impl Survey {
                 now: context.now,
             },
             packer: Packer::new(document.batching),
-            grid: context.config.grid.is_some().then(Candidates::default),
+            grid: context.config.grid.is_some().then(|| state.map(Candidates::of).unwrap_or_default()),
             guard: WithdrawalGuard::default(),
             others: Vec::new(),
             relayout,
@@ -108,6 +162,10 @@ impl Survey {
             held,
         };
         match verdict {
+            Verdict::Convert(why) if self.grid.as_ref().is_some_and(|grid| grid.superseded.get(&file.key) == Some(&file.listed.etag)) => {
+                self.counts.skipped += 1;
+                self.stand(file, why);
+            }
             Verdict::Convert(why) => {
                 let unreached = record.is_some_and(|record| record.last.reason == Some(Reason::NotReached));
                 return self.convert(context, file, why, unreached).await;
@@ -121,7 +179,10 @@ impl Survey {
             Verdict::Unchanged => {
                 self.counts.unchanged += 1;
                 if let Some(grid) = &mut self.grid {
-                    grid.unchanged.insert(crate::source::hash_of(&file.key));
+                    grid.unchanged.insert(hash_of(&file.key));
+                }
+                if self.grid.as_ref().is_some_and(|grid| grid.rivals.contains(&hash_of(&file.key))) {
+                    self.stand(file.clone(), Why::Stale);
                 }
                 // It returned, or what failed since was taken back: the ledger is told.
                 if record.is_some_and(|record| record.withdrawn || record.last.outcome != Outcome::Processed) {
@@ -148,17 +209,40 @@ impl Survey {
         Ok(())
     }
 
+    fn stand(&mut self, file: SourceFile, why: Why) {
+        let candidate = candidate(file, why);
+        let grid = self.grid.get_or_insert_default();
+        if grid.superseded.contains_key(&candidate.file.key) {
+            grid.others.push(candidate.superseded());
+        }
+        grid.standing.insert(candidate.file.key.clone(), candidate);
+    }
+
+    /// A file that is as it was, and gets rows all the same.
+    pub fn recall(&mut self, key: &str) -> Option<Candidate> {
+        let grid = self.grid.as_mut()?;
+        let candidate = grid.standing.remove(key)?;
+        grid.others.retain(|other| other.key != key);
+        if grid.unchanged.remove(&hash_of(key)) {
+            self.counts.unchanged -= 1;
+        } else {
+            self.counts.skipped -= 1;
+        }
+        self.batch_bytes += candidate.file.bytes;
+        *self.counted(candidate.why) += 1;
+        Some(candidate)
+    }
+
     async fn convert(&mut self, context: &Context, file: SourceFile, why: Why, unreached: bool) -> Result<(), StageError> {
         let bytes = file.listed.bytes;
-        let modified = file.listed.modified.as_millisecond();
-        let planned = PlannedFile { key: file.key.clone(), etag: file.listed.etag.clone(), bytes, places: Vec::new() };
+        let found = candidate(file.clone(), why);
         let packed = match &mut self.grid {
             Some(grid) if grid.files.len() < MAX_BATCHES as usize * context.document.batching.max_files as usize => {
-                grid.files.push(Candidate { file: planned, modified, why });
+                grid.files.push(found);
                 Packed::Taken
             }
             Some(_) => Packed::Pending,
-            None => self.packer.add(planned, unreached),
+            None => self.packer.add(found.file, unreached),
         };
         match packed {
             Packed::Pending => {
@@ -198,13 +282,13 @@ impl Survey {
     }
 
     /// A published file whose rows have gone to newer ones.
-    pub fn superseded(&mut self, line: OtherFile) {
+    pub fn superseded(&mut self, file: &Owner) {
         let grid = self.grid.get_or_insert_default();
-        if grid.unchanged.contains(&crate::source::hash_of(&line.key)) {
+        if grid.unchanged.remove(&hash_of(&file.key)) {
             self.counts.unchanged -= 1;
             self.counts.skipped += 1;
-            grid.others.retain(|other| other.key != line.key);
-            grid.others.push(line);
+            grid.others.retain(|other| other.key != file.key);
+            grid.others.push(superseded(&file.key, &file.etag));
         }
     }
 
@@ -296,6 +380,12 @@ impl Survey {
         }
         Ok(())
     }
+}
+
+fn candidate(file: SourceFile, why: Why) -> Candidate {
+    let SourceFile { key, listed, .. } = file;
+    let modified = listed.modified.as_millisecond();
+    Candidate { file: PlannedFile { key, etag: listed.etag, bytes: listed.bytes, places: Vec::new() }, modified, why }
 }
 
 /// In the dataset, and listed when last looked.

@@ -18,6 +18,9 @@ pub struct GridState {
     /// SHA-256 of the values of each other array without rows, hexadecimal.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub statics: BTreeMap<String, String>,
+    /// Files that have no row, since newer ones have all their times. They are not read again until one of those goes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub superseded: Vec<Owner>,
 }
 
 /// The rows along the append dimension, in the order of the store.
@@ -30,6 +33,10 @@ pub struct GridRows {
     pub stored: StoredTimes,
     /// Whose each row is: a position in `files`; none for a row that is masked.
     pub owners: Vec<Option<u32>>,
+    /// Whose each row would be if its owner went: positions in `files`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rivals: BTreeMap<u64, Vec<u32>>,
+    /// Owners and rivals.
     pub files: Vec<Owner>,
 }
 
@@ -49,6 +56,11 @@ impl GridRows {
     pub fn owner(&self, row: usize) -> Option<&Owner> {
         self.files.get(self.owners.get(row).copied().flatten()? as usize)
     }
+
+    /// The files that have a row's time and lost it to its owner.
+    pub fn rivals(&self, row: usize) -> impl Iterator<Item = &Owner> {
+        self.rivals.get(&(row as u64)).into_iter().flatten().filter_map(|&file| self.files.get(file as usize))
+    }
 }
 
 /// Numbers of the time array.
@@ -65,7 +77,7 @@ impl Default for StoredTimes {
     }
 }
 
-/// A file that rows are of.
+/// A file that has rows, or would have them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owner {
     /// The ledger's key.

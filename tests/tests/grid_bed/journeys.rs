@@ -76,6 +76,31 @@ pub async fn a_loser_comes_back_when_the_winner_leaves() -> Result<()> {
     grid.idle().await
 }
 
+/// Rows that a newer file took are not lost with it: neither when it leaves, nor when it cannot be converted.
+pub async fn a_file_gets_back_the_rows_that_it_lost() -> Result<()> {
+    let mut grid = GridBed::new(Knobs { removing: true, max_files: 1, ..Knobs::default() })?;
+    grid.put("a.nc", grid.slice(&days(&[1, 2, 3]), 3), Kind::Good, 1_000)?;
+    grid.put("b.nc", grid.slice(&days(&[3, 4]), 4), Kind::Good, 2_000)?;
+    grid.run().await?;
+    let owners = |grid: &GridBed| grid.model.rows.iter().map(|row| row.owner.clone().map_or('-', |(key, _)| char::from(key.as_bytes()[0]))).collect();
+    let shown: String = owners(&grid);
+    assert_eq!(shown, "aabb");
+    grid.withdraw("b.nc")?;
+    assert_eq!(grid.run().await?.files.processed, 1, "a.nc is read again");
+    let shown: String = owners(&grid);
+    assert_eq!(shown, "aaa-");
+    // Both come at once, and the one that has the row fails when it is read.
+    grid.put("c.nc", grid.slice(&days(&[5, 6]), 5), Kind::Good, 3_000)?;
+    grid.put("d.nc", grid.slice(&days(&[6]), 6), Kind::Texts, 4_000)?;
+    grid.run().await?;
+    let shown: String = owners(&grid);
+    assert_eq!(shown, "aaa-c-");
+    assert_eq!(grid.run().await?.files.processed, 1, "c.nc fills the row that is nobody's");
+    let shown: String = owners(&grid);
+    assert_eq!(shown, "aaa-cc");
+    grid.idle().await
+}
+
 pub async fn of_two_runs_planned_on_one_head_the_second_changes_nothing() -> Result<()> {
     let mut grid = GridBed::new(Knobs::default())?;
     put_days(&mut grid, &[0, 1], 1_000)?;

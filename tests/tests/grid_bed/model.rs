@@ -97,7 +97,19 @@ impl Model {
         let gone = self.withdraw(source, &mut files);
         let before: Vec<Option<(String, Version, i64)>> =
             self.rows.iter().map(|row| row.owner.clone().map(|(key, version)| (key, version, row.at))).collect();
-        self.lay(source, &coming, &gone);
+        let rows = self.rows.clone();
+        loop {
+            self.rows.clone_from(&rows);
+            self.lay(source, &coming, &gone);
+            let returning: BTreeSet<String> = self.rows.iter().filter_map(|row| returning(row, source, &unchanged)).collect();
+            if returning.is_empty() {
+                break;
+            }
+            for key in returning {
+                unchanged.remove(&key);
+                coming.insert(key.clone(), source[&key].clone());
+            }
+        }
 
         let owners = |rows: &[Row]| rows.iter().filter_map(|row| Some(row.owner.as_ref()?.0.clone())).collect::<BTreeSet<String>>();
         let with_rows = owners(&self.rows);
@@ -202,4 +214,14 @@ impl Model {
         }
         self.rows.extend(new.into_values());
     }
+}
+
+/// The newest of the files that are as they were and have a row's time, if the row is nobody's, or of one that is older
+/// or not there.
+fn returning(row: &Row, source: &Files, unchanged: &BTreeSet<String>) -> Option<String> {
+    let has = |key: &&String| source[*key].slice.times.iter().any(|time| (row.time - time).abs() <= SAME);
+    let newest = unchanged.iter().filter(has).max_by_key(|key| (source[*key].modified, *key))?;
+    let older =
+        |(owner, held): &(String, Version)| !source.contains_key(owner) || (held.modified, owner) < (source[newest].modified, newest);
+    row.owner.as_ref().is_none_or(older).then(|| newest.clone())
 }
