@@ -79,6 +79,11 @@ async fn a_file_gets_back_the_rows_that_it_lost() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_store_is_written_anew_when_that_is_asked_for() -> Result<()> {
+    journeys::a_store_is_written_anew_when_that_is_asked_for().await
+}
+
+#[tokio::test]
 async fn of_two_runs_planned_on_one_head_the_second_changes_nothing() -> Result<()> {
     journeys::of_two_runs_planned_on_one_head_the_second_changes_nothing().await
 }

@@ -25,6 +25,7 @@ pub(super) enum Command {
 }
 
 /// Plan, convert and commit in this process.
+#[allow(clippy::struct_excessive_bools)] // switches of a command line
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   converter run dataset.yaml
@@ -61,6 +62,9 @@ pub(super) struct RunArgs {
     /// What objects are named after: full-key keeps files of one name in several folders apart
     #[arg(long, value_enum)]
     pub naming: Option<NamingArg>,
+    /// Of a grid: move rows to where their times are
+    #[arg(long)]
+    pub keep_sorted: bool,
     /// Say what would be done, and do nothing
     #[arg(long)]
     pub dry_run: bool,

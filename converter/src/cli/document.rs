@@ -55,6 +55,9 @@ pub(super) fn describe(args: &RunArgs) -> Result<Described, StageError> {
     if let Some(url) = &args.destination {
         spec.destination = Destination { url: url_of(url)?, ..Destination::default() };
     }
+    if args.keep_sorted {
+        spec.keep_sorted = Some(true);
+    }
     if args.rebuild {
         spec.rebuild = Some(jiff::Timestamp::now().to_string());
     }

@@ -6,6 +6,7 @@ use crds::wire::{
     Copy, FileCounts, FileRecord, Head, Last, LedgerRecord, OnSourceDelete, OtherFile, Outcome, PartRef, PendingEffects, Plan, Published,
     PublishedObject, Reason, Totals,
 };
+use futures::TryStreamExt as _;
 
 use super::changes::{Change, Changes};
 use super::claims::{Verdicts, contest};
@@ -113,12 +114,30 @@ impl<'a> Fold<'a> {
         let Some(published) = &self.grid else { return Ok(()) };
         let (chunks, emptied) = (std::mem::take(&mut changes.chunks), std::mem::take(&mut changes.emptied));
         let staged = chunks.into_iter().map(|object| Copy { from: object.staged_key, to: object.final_key, etag: object.etag });
+        let mut stays = HashSet::from([published.last.0.to.clone()]);
         for copy in staged.chain(published.copies.iter().cloned()) {
             self.copies.push(&copy).await?;
             self.story.objects += 1;
+            if self.plan.relayout {
+                stays.insert(copy.to);
+            }
         }
         for object in emptied {
             self.deletions.push(&object).await?;
+        }
+        if self.plan.relayout {
+            self.delete_all_but(&stays).await?;
+        }
+        Ok(())
+    }
+
+    /// Of a store that is laid out anew nothing else may stay: its own metadata no longer say what there was.
+    async fn delete_all_but(&mut self, stays: &HashSet<String>) -> Result<(), StageError> {
+        let mut there = self.context.destination.list(&format!("{}/", self.context.folder()));
+        while let Some(object) = there.try_next().await? {
+            if !stays.contains(&object.key) {
+                self.deletions.push(&PublishedObject { key: object.key, etag: object.etag, bytes: object.bytes }).await?;
+            }
         }
         Ok(())
     }

@@ -41,6 +41,8 @@ pub(super) async fn stage(
     let Some(key) = &plan.grid else { return Ok(None) };
     let planned: PlannedGrid =
         serde_json::from_slice(&context.destination.get(key).await?).map_err(|source| StageError::corrupt(key, source))?;
+    // A store that is laid out anew stands on nothing.
+    let head = head.filter(|_| !plan.relayout);
     let GridState { rows: before, metadata: metadata_before, superseded: waited, .. } =
         read_state(context, head).await?.unwrap_or_default();
     let corrupt = |error: ZarrError| StageError::corrupt(key, error);
@@ -95,21 +97,22 @@ pub(super) async fn stage(
 /// Rows of files that are not in: as they were, or masked where that is given up.
 fn settled(planned: &PlannedGrid, before: &GridRows, processed: &HashSet<String>) -> GridRows {
     let PlannedGrid { state: GridState { rows, .. }, left, gone, .. } = planned;
+    let was = |row: usize| planned.origin(row as u64).map(|row| row as usize);
     let owner = |row: usize| {
+        let before = was(row).and_then(|row| before.owner(row));
         let given_up = || gone.contains(&(row as u64)) || left.get(&(row as u64)).is_some_and(|key| processed.contains(key));
         match rows.owner(row) {
-            Some(owner) if before.owner(row) == Some(owner) || processed.contains(&owner.key) => Some(owner.clone()),
+            Some(owner) if before == Some(owner) || processed.contains(&owner.key) => Some(owner.clone()),
             _ if given_up() => None,
-            _ => before.owner(row).cloned(),
+            _ => before.cloned(),
         }
     };
     let owners: Vec<Option<Owner>> = (0..rows.len()).map(owner).collect();
     let mut rivals: BTreeMap<usize, Vec<Owner>> = BTreeMap::new();
-    for (&row, _) in rows.rivals.iter().chain(&before.rivals) {
-        let row = row as usize;
+    for (row, owner) in owners.iter().enumerate() {
         // A version that is published still, since the newer one is not in, has what it had.
-        let still = before.rivals(row).filter(|rival| !processed.contains(&rival.key));
-        let lost = rows.rivals(row).chain(still).filter(|rival| owners[row].as_ref().is_none_or(|owner| owner.key != rival.key));
+        let still = was(row).into_iter().flat_map(|row| before.rivals(row)).filter(|rival| !processed.contains(&rival.key));
+        let lost = rows.rivals(row).chain(still).filter(|rival| owner.as_ref().is_none_or(|owner| owner.key != rival.key));
         rivals.insert(row, lost.cloned().collect());
     }
     let mut numbers = Numbers::default();
@@ -121,12 +124,13 @@ fn settled(planned: &PlannedGrid, before: &GridRows, processed: &HashSet<String>
 fn unchanged(before: &GridRows, after: &GridRows) -> bool {
     let rivals = |rows: &GridRows, row| rows.rivals(row).cloned().collect::<Vec<Owner>>();
     let same = |row| before.owner(row) == after.owner(row) && rivals(before, row) == rivals(after, row);
-    before.len() == after.len() && (0..before.len()).all(same)
+    before.times == after.times && (0..before.len()).all(same)
 }
 
 /// The first row that is not what it was.
 fn first_change(before: &GridRows, after: &GridRows) -> u64 {
-    let same = |row: &usize| before.owner(*row).map(|owner| &owner.key) == after.owner(*row).map(|owner| &owner.key);
+    let owner = |rows: &GridRows, row| rows.owner(row).map(|owner| owner.key.clone());
+    let same = |row: &usize| before.times[*row] == after.times[*row] && owner(before, *row) == owner(after, *row);
     (0..before.len()).take_while(same).count() as u64
 }
 

@@ -83,7 +83,7 @@ pub(super) async fn convert(context: &Context, plan: &Plan, batch: Batch) -> Res
 }
 
 /// The chunks of a batch that never reported, as they are without its files: those that are new, and those with rows
-/// to be masked.
+/// to be masked or moved.
 ///
 /// # Errors
 /// Store trouble; a plan that cannot be read.
@@ -92,7 +92,8 @@ pub(crate) async fn without_files(context: &Context, plan: &Plan, batch: &Batch)
     let rows = work.row_chunk();
     let new = |chunk: u64| chunk * rows >= work.planned.before;
     let masked = |chunk: u64| work.planned.gone.range(chunk * rows..(chunk + 1) * rows).next().is_some();
-    let chunks: Vec<u64> = batch.chunks.iter().copied().filter(|&chunk| new(chunk) || masked(chunk)).collect();
+    let moved = |chunk: u64| work.planned.first_moved().is_some_and(|row| row < (chunk + 1) * rows);
+    let chunks: Vec<u64> = batch.chunks.iter().copied().filter(|&chunk| new(chunk) || masked(chunk) || moved(chunk)).collect();
     work.write(&chunks, batch.index, &[], &mut 0).await?.map_err(|(_, error)| StageError::corrupt("a chunk", error))
 }
 
@@ -285,14 +286,15 @@ impl<'a> Work<'a> {
             .flat_map(|opened| &opened.file.places)
             .flat_map(|place| place.to.max(rows.start)..(place.to + place.count).min(rows.end))
             .collect();
-        let published = rows.start..rows.end.min(self.planned.before);
+        let published = rows.start < self.planned.before;
         // A row that a file leaves is masked only if that file is in.
         let masked = |row: u64| match self.planned.left.get(&row) {
             Some(key) => opened.iter().any(|opened| opened.file.key == *key),
             None => self.planned.gone.contains(&row) || self.planned.state.rows.owners.get(row as usize).is_some_and(Option::is_none),
         };
-        let kept: BTreeSet<u64> = published.clone().filter(|row| !written.contains(row) && !masked(*row)).collect();
-        let old = if kept.is_empty() { Vec::new() } else { self.published_chunks(&job).await? };
+        let stays = rows.filter(|row| !written.contains(row) && !masked(*row));
+        let kept: Vec<(u64, u64)> = stays.filter_map(|row| Some((self.planned.origin(row)?, row))).collect();
+        let old = self.published_chunks(&job, axis, &kept).await?;
 
         let files: Vec<(Arc<dyn Reader + Send + Sync>, Vec<crds::wire::Place>)> =
             opened.iter().map(|opened| (Arc::clone(&opened.reader), opened.file.places.clone())).collect();
@@ -317,19 +319,24 @@ impl<'a> Work<'a> {
                 let bytes = body.len() as u64;
                 let etag = self.context.destination.put(&staged_key, body.into()).await?.etag;
                 staged.push(StagedObject { final_key, staged_key, etag, rows: 0, bytes });
-            } else if !published.is_empty()
-                && let Some(head) = self.context.destination.head(&final_key).await?
-            {
+            } else if published && let Some(head) = self.context.destination.head(&final_key).await? {
                 emptied.push(PublishedObject { key: final_key, etag: head.etag, bytes: head.bytes });
             }
         }
         Ok(Ok((staged, emptied)))
     }
 
-    /// The chunks of the store in a box, as they are; those that are not there say nothing.
-    async fn published_chunks(&self, job: &Job) -> Result<Vec<(Vec<u64>, Vec<u8>)>, StageError> {
+    /// The chunks of the store that have the kept rows of a box, as they are; those that are not there say nothing.
+    async fn published_chunks(&self, job: &Job, axis: usize, kept: &[(u64, u64)]) -> Result<Vec<(Vec<u64>, Vec<u8>)>, StageError> {
         let mut old = Vec::new();
-        for index in chunks_of(&job.ranges, &job.array.metadata.chunks) {
+        let length = job.array.metadata.chunks[axis];
+        let along: BTreeSet<u64> = kept.iter().map(|(from, _)| from / length).collect();
+        let boxes = along.into_iter().map(|chunk| {
+            let mut ranges = job.ranges.clone();
+            ranges[axis] = chunk * length..(chunk + 1) * length;
+            ranges
+        });
+        for index in boxes.flat_map(|ranges| chunks_of(&ranges, &job.array.metadata.chunks).collect::<Vec<_>>()) {
             let key = format!("{}/{}/{}", self.context.folder(), job.name, chunk_key(&index));
             if let Some(bytes) = self.context.destination.try_get(&key).await? {
                 old.push((index, decode_chunk(&job.array.metadata, &bytes).map_err(|error| StageError::corrupt(&key, error))?));
@@ -356,12 +363,12 @@ fn make(
     append: &str,
     files: &[File],
     old: &[(Vec<u64>, Vec<u8>)],
-    kept: &BTreeSet<u64>,
+    kept: &[(u64, u64)],
 ) -> Result<Vec<Made>, Fault> {
     let ours = |error: GridError| Fault { file: None, error };
     let mut window = Window::new(&job.name, &job.array, job.ranges.clone()).map_err(ours)?;
     for (index, raw) in old {
-        window.keep(append, index, raw, |row| kept.contains(&row));
+        window.keep(append, index, raw, kept.iter().copied());
     }
     for (at, (reader, places)) in files.iter().enumerate() {
         let source = Source { reader: reader.as_ref(), places };

@@ -36,6 +36,8 @@ pub struct Laid {
     pub left: BTreeMap<u64, usize>,
     /// Published rows whose file is gone, or has no row any more, and has nothing to say of them.
     pub gone: BTreeSet<u64>,
+    /// When rows do not stay where they were laid: where each came from.
+    pub order: Option<Vec<usize>>,
 }
 
 /// A time that files claim.
@@ -146,6 +148,45 @@ pub fn lay(rows: &GridRows, incoming: &[Incoming], gone: &BTreeSet<&str>, absent
     laid
 }
 
+/// Puts the rows in the order of their times, wherever they were laid.
+#[must_use]
+pub fn sort(mut laid: Laid) -> Laid {
+    let mut order: Vec<usize> = (0..laid.times.len()).collect();
+    order.sort_by_key(|&row| laid.times[row]);
+    let mut to = vec![0; order.len()];
+    for (at, &from) in order.iter().enumerate() {
+        to[from] = at as u64;
+    }
+    if to.is_sorted() {
+        return laid;
+    }
+    let to = |row: u64| to[row as usize];
+    laid.times = order.iter().map(|&row| laid.times[row]).collect();
+    laid.owners = order.iter().map(|&row| laid.owners[row]).collect();
+    laid.rivals = laid.rivals.into_iter().map(|(row, rivals)| (to(row), rivals)).collect();
+    laid.left = laid.left.into_iter().map(|(row, file)| (to(row), file)).collect();
+    laid.masked = laid.masked.into_iter().map(to).collect();
+    laid.gone = laid.gone.into_iter().map(to).collect();
+    for places in &mut laid.places {
+        let rows = std::mem::take(places).into_iter().flat_map(|place| (0..place.count).map(move |row| (place.from + row, place.to + row)));
+        rows.for_each(|(from, row)| push_place(places, from, to(row)));
+    }
+    laid.order = Some(order);
+    laid
+}
+
+impl Laid {
+    /// Where the first `before` rows stand, ascending; nothing when all stay where they are.
+    #[must_use]
+    pub fn moved(&self, before: u64) -> Vec<Place> {
+        let mut moved = Vec::new();
+        for (to, &from) in self.order.iter().flatten().enumerate().filter(|(_, from)| (**from as u64) < before) {
+            push_place(&mut moved, from as u64, to as u64);
+        }
+        moved
+    }
+}
+
 /// The files that a run must read again, though they are as they were: each row belongs to the newest of the files
 /// that are listed and have its time, and its owner went, or is older. `standing` says which files are listed.
 #[must_use]
@@ -236,8 +277,9 @@ pub fn units(laid: &Laid, chunk: u64) -> Vec<Unit> {
         units[unit].chunks.extend(chunks);
         units[unit].files.insert(file);
     }
-    for masked in &laid.masked {
-        let chunk = masked / chunk;
+    let shifted = laid.order.as_ref().and_then(|order| order.iter().enumerate().position(|(to, from)| to != *from));
+    let shifted = shifted.map_or(0..0, |first| first as u64 / chunk..(laid.times.len() as u64).div_ceil(chunk));
+    for chunk in laid.masked.iter().map(|row| row / chunk).chain(shifted) {
         if let std::collections::btree_map::Entry::Vacant(vacant) = of_chunk.entry(chunk) {
             vacant.insert(units.len());
             units.push(Unit { chunks: BTreeSet::from([chunk]), files: BTreeSet::new() });
@@ -305,6 +347,19 @@ mod tests {
             assert_eq!(after(&laid), expected, "{what}");
             assert_eq!(laid.superseded.iter().map(String::as_str).collect::<Vec<_>>(), superseded, "{what}");
         }
+    }
+
+    #[test]
+    fn a_late_day_goes_where_its_time_is() {
+        let first = lay(&GridRows::default(), &[file("a", 1, &[1, 2, 5, 6])], &BTreeSet::new(), &BTreeSet::new());
+        let late = [file("b", 1, &[4, 7, 3]), file("c", 2, &[2])];
+        let laid = sort(lay(&rows(&first), &late, &BTreeSet::from(["a"]), &BTreeSet::new()));
+        assert_eq!(after(&laid), "1- 2c 3b 4b 5- 6- 7b");
+        assert_eq!(laid.places[0], [(0, 3), (1, 6), (2, 2)].map(|(from, to)| Place { from, to, count: 1 }));
+        assert_eq!((laid.masked.clone(), laid.gone.clone()), (BTreeSet::from([0, 4, 5]), BTreeSet::from([0, 1, 4, 5])));
+        assert_eq!(laid.moved(4), [Place { from: 0, to: 0, count: 2 }, Place { from: 2, to: 4, count: 2 }]);
+        assert_eq!(super::units(&laid, 2).iter().flat_map(|unit| unit.chunks.clone()).collect::<BTreeSet<u64>>(), (0..4).collect());
+        assert!(sort(first).order.is_none(), "in order already");
     }
 
     #[test]

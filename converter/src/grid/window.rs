@@ -179,17 +179,16 @@ impl<'a> Window<'a> {
         hex::encode(Sha256::digest(&self.bytes))
     }
 
-    /// Takes rows of a chunk that the store has. `rows` are those of the append dimension.
-    pub fn keep(&mut self, append: &str, chunk: &[u64], raw: &[u8], rows: impl Fn(u64) -> bool) {
+    /// Takes rows of a chunk that the store has: of `rows` those that are in it, each with where it goes.
+    pub fn keep(&mut self, append: &str, chunk: &[u64], raw: &[u8], rows: impl Iterator<Item = (u64, u64)>) {
         let Some(axis) = self.array.axis(append) else { return };
-        let boxes = self.chunk_box(chunk);
+        let mut targets = self.chunk_box(chunk);
+        let length = self.array.metadata.chunks[axis];
         let chunks: Vec<usize> = self.array.metadata.chunks.iter().map(|&length| length as usize).collect();
         let strides = strides_of(&chunks, self.width());
-        for row in boxes[axis].clone().filter(|&row| rows(row)) {
-            let mut targets = boxes.clone();
-            targets[axis] = row..row + 1;
-            let first = (row - chunk[axis] * self.array.metadata.chunks[axis]) as usize * strides[axis];
-            self.copy_in(&raw[first..], &strides, &targets);
+        for (from, to) in rows.filter(|(from, _)| from / length == chunk[axis]) {
+            targets[axis] = to..to + 1;
+            self.copy_in(&raw[(from % length) as usize * strides[axis]..], &strides, &targets);
         }
     }
 

@@ -9,7 +9,7 @@ use crate::error::StageError;
 pub enum Admission {
     /// Files that are as they were published need no work.
     Incremental,
-    /// The layout changed under a new rebuild token: all objects are replaced.
+    /// The layout changed under a new rebuild token, or that of a grid is new: all objects are replaced.
     Relayout,
 }
 
@@ -32,18 +32,25 @@ pub fn admit(head: Option<&Head>, document: &Document, has_content: bool) -> Res
             format!("the dataset belongs to {}; set spec.takeOver (--take-over) to {:?} to take it from there", head.owner, head.owner);
         return guard(Reason::OwnerConflict, message);
     }
+    let asked = document.rebuild.is_some() && document.rebuild != head.rebuild;
+    // A grid is always written anew whole: masked rows go, and the others come in order.
+    if asked && head.grid.is_some() {
+        return Ok(Admission::Relayout);
+    }
     if head.hashes.layout == document.hashes.layout || head.totals.objects + head.totals.rows == 0 {
         return Ok(Admission::Incremental);
     }
-    if head.grid.is_some() {
-        let message = "dimensions, chunks, variables or their types are not those the store was written with, and a store \
-                       is not written anew yet; take the change back, or write to another destination";
-        return guard(Reason::LayoutConflict, message.to_owned());
-    }
-    if document.rebuild.is_some() && document.rebuild != head.rebuild {
+    if asked {
         return Ok(Admission::Relayout);
     }
-    let message = "partitioning, column types, compat or naming are not those the dataset was written with; \
-                   set a new spec.rebuild token (--rebuild) to write it anew, or take the change back";
-    guard(Reason::LayoutConflict, message.to_owned())
+    let what = if head.grid.is_some() {
+        "dimensions, chunks, variables, their types or compat"
+    } else {
+        "partitioning, column types, compat or naming"
+    };
+    let message = format!(
+        "{what} are not those the dataset was written with; set a new spec.rebuild token (--rebuild) to write it anew, or take \
+         the change back"
+    );
+    guard(Reason::LayoutConflict, message)
 }

@@ -14,7 +14,7 @@ use crate::context::Context;
 use crate::convert::fetch;
 use crate::error::StageError;
 use crate::grid::{
-    GridError, Group, Header, Incoming, Laid, TimeCode, configure, group_attributes, lay, new_group, returning, row_chunk, rules,
+    GridError, Group, Header, Incoming, Laid, TimeCode, configure, group_attributes, lay, new_group, returning, row_chunk, rules, sort,
     static_window, units,
 };
 use crate::read::{self, Input};
@@ -63,18 +63,19 @@ pub(super) async fn lay_out(
     };
     let mut known = fitting(grid, survey, &group, &state, known)?;
     let (gone, absent) = (gone.iter().map(String::as_str).collect(), absent.iter().map(String::as_str).collect());
+    let keep_sorted = context.document.keep_sorted;
     let (incoming, laid) = loop {
         let incoming: Vec<Incoming> = known.iter().map(|(known, _)| known.incoming()).collect();
         let laid = lay(&state.rows, &incoming, &gone, &absent);
         let returning = returning(&laid, &absent, |file| survey.grid.as_ref().is_some_and(|grid| grid.stands(file)));
         if returning.is_empty() {
-            break (incoming, laid);
+            break (incoming, if keep_sorted { sort(laid) } else { laid });
         }
         let recalled = returning.iter().filter_map(|key| survey.recall(key)).collect();
         let recalled = read_headers(context, grid, survey, recalled).await?;
         known.extend(fitting(grid, survey, &group, &state, recalled)?);
     };
-    if known.is_empty() && gone.is_empty() && !state.rows.is_empty() && !reconfigured {
+    if known.is_empty() && gone.is_empty() && laid.order.is_none() && !reconfigured {
         return Ok(None);
     }
     if context.document.compat == Compat::Incumbent
@@ -100,7 +101,7 @@ pub(super) async fn lay_out(
     }
     superseded.sort_by(|one, two| one.key.cmp(&two.key));
     let state = GridState { superseded, ..next_state(state, &group, grid, &laid, &known)? };
-    let planned = PlannedGrid { left, gone: laid.gone.clone(), state, before, statics };
+    let planned = PlannedGrid { left, gone: laid.gone.clone(), moved: laid.moved(before), state, before, statics };
     write_batches(context, grid, survey, &group, &laid, known).await?;
     let key = context.layout.planned_grid(&context.run, &context.nonce);
     let body = serde_json::to_vec(&planned).map_err(|source| StageError::corrupt(&key, source))?;
@@ -330,6 +331,9 @@ fn next_state(
             (StoredTimes::Integers(all), StoredTimes::Integers(own)) => all.push(own[row]),
             _ => return Err(StageError::corrupt("the grid's state", "times of two types")),
         }
+    }
+    if let Some(order) = &laid.order {
+        rows.stored.permute(order);
     }
     (rows.times, rows.owners, rows.rivals, rows.files) = (laid.times.clone(), laid.owners.clone(), laid.rivals.clone(), laid.files.clone());
     let mut arrays = group.arrays.clone();

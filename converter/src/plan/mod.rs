@@ -43,7 +43,7 @@ pub async fn plan(context: &Context) -> Result<Plan, StageError> {
     // Only where no ledger says whose it is.
     let foreign = head.is_none() && context.destination.has_any(&format!("{}/", context.folder())).await?;
     let admission = admit(head.as_ref(), &context.document, foreign)?;
-    let state = read_state(context, head.as_ref()).await?;
+    let state = read_state(context, head.as_ref().filter(|_| admission == Admission::Incremental)).await?;
     let mut survey = survey(context, head.as_ref(), state.as_ref(), &admission).await?;
     let grid = match &context.config.grid {
         Some(grid) => grid::lay_out(context, &Arc::new(grid.clone()), state, &mut survey).await?,

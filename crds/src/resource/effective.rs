@@ -145,6 +145,7 @@ pub fn document(inputs: &Inputs<'_>) -> Result<Effective, SpecError> {
         max_withdrawn_percent: spec.max_withdrawn_percent.unwrap_or(DEFAULT_WITHDRAWN_PERCENT),
         compat,
         naming,
+        keep_sorted: spec.keep_sorted.unwrap_or_default(),
         take_over: spec.take_over.clone(),
         confirm: spec.confirm.clone(),
         rebuild: spec.rebuild.clone(),

@@ -164,6 +164,11 @@ pub struct CloudOptimisedDatasetSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub naming: Option<Naming>,
 
+    /// Of a Zarr dataset: keeps its rows in the order of their times. Late ones are moved to their place, and all
+    /// behind them with them; readers should wait until the run has ended. Default false: late rows go behind the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_sorted: Option<bool>,
+
     /// The digest in `status.guard`: goes on where a guard has stopped a run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128))]

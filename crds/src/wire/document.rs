@@ -32,6 +32,9 @@ pub struct Document {
     pub compat: Compat,
     #[serde(default)]
     pub naming: Naming,
+    /// Of a grid: rows are moved to where their times are.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keep_sorted: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub take_over: Option<String>,
     /// Digest of the guard a person has confirmed.

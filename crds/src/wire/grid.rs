@@ -71,6 +71,16 @@ pub enum StoredTimes {
     Floats(Vec<f64>),
 }
 
+impl StoredTimes {
+    /// Puts at each place the number of the row that `order` says.
+    pub fn permute(&mut self, order: &[usize]) {
+        match self {
+            Self::Integers(numbers) => *numbers = order.iter().map(|&row| numbers[row]).collect(),
+            Self::Floats(numbers) => *numbers = order.iter().map(|&row| numbers[row]).collect(),
+        }
+    }
+}
+
 impl Default for StoredTimes {
     fn default() -> Self {
         Self::Floats(Vec::new())
@@ -100,8 +110,37 @@ pub struct PlannedGrid {
     /// Published rows whose files are gone, or have no row any more: they are masked where nobody fills them.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub gone: BTreeSet<u64>,
+    /// Where the published rows stand afterwards, ascending. Empty when none of them moves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub moved: Vec<Place>,
     /// Arrays that no batch writes, staged by the plan.
     pub statics: Vec<StagedObject>,
+}
+
+impl PlannedGrid {
+    /// The published row that is to be at `row`.
+    #[must_use]
+    pub fn origin(&self, row: u64) -> Option<u64> {
+        if self.moved.is_empty() {
+            return (row < self.before).then_some(row);
+        }
+        let at = self.moved.partition_point(|place| place.to <= row).checked_sub(1)?;
+        let Place { from, to, count } = self.moved[at];
+        (row < to + count).then(|| from + (row - to))
+    }
+
+    /// From here on all rows are other ones.
+    #[must_use]
+    pub fn first_moved(&self) -> Option<u64> {
+        let mut expected = 0;
+        for place in &self.moved {
+            if (place.from, place.to) != (expected, expected) {
+                break;
+            }
+            expected += place.count;
+        }
+        (!self.moved.is_empty()).then_some(expected)
+    }
 }
 
 /// Consecutive rows of a file, and where they go.

@@ -64,6 +64,7 @@ fn typed_fields_win() {
         ("onSourceDelete", json!("Remove")),
         ("maxWithdrawnPercent", json!(50)),
         ("compat", json!("Incumbent")),
+        ("keepSorted", json!(true)),
         ("takeOver", json!("x/y")),
         ("confirm", json!("c")),
         ("rebuild", json!("r1")),
@@ -79,6 +80,7 @@ fn typed_fields_win() {
     assert_eq!(document.failure_budget, Some(FailureBudget { max_failed_files: None, max_failed_percent: Some(5) }));
     assert_eq!((document.retries, document.max_withdrawn_percent), (1, 50));
     assert_eq!((document.compat, document.on_source_delete), (Compat::Incumbent, OnSourceDelete::Remove));
+    assert!(document.keep_sorted);
     assert_eq!(
         (document.take_over.as_deref(), document.confirm.as_deref(), document.rebuild.as_deref()),
         (Some("x/y"), Some("c"), Some("r1"))

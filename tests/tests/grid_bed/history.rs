@@ -26,8 +26,9 @@ pub async fn play(seed: u64) -> Result<()> {
     let knobs = Knobs {
         latitudes: 1 + random.below(5) as usize,
         longitudes: 1 + random.below(6) as usize,
-        chunks: [1 + random.below(6), 1 + random.below(4), 1 + random.below(4)],
+        chunks: chunks(&mut random),
         removing: random.below(2) == 0,
+        sorted: random.below(3) == 0,
         max_files: 1 + random.below(4) as u32,
     };
     let mut history = History { grid: GridBed::new(knobs)?, random, old: BTreeMap::new(), told: Vec::new() };
@@ -38,6 +39,10 @@ pub async fn play(seed: u64) -> Result<()> {
         played.with_context(|| format!("{knobs:?}\n{}", history.told.join("\n")))?;
     }
     Ok(())
+}
+
+fn chunks(random: &mut Random) -> [u64; 3] {
+    [1 + random.below(6), 1 + random.below(4), 1 + random.below(4)]
 }
 
 /// Days of a dataset, as times.
@@ -66,8 +71,30 @@ impl History {
             // One that gave way to a file that failed comes back a run later.
             while self.grid.run().await?.tried > 0 {}
             self.grid.idle().await?;
+            if self.random.below(2) == 0 && self.grid.model.can_be_rebuilt(&self.grid.source) {
+                self.rebuilt().await?;
+            }
         }
         Ok(())
+    }
+
+    /// Written anew with other chunks; the first attempt stops somewhere.
+    async fn rebuilt(&mut self) -> Result<()> {
+        let (run, chunks) = (self.grid.next_run(), chunks(&mut self.random));
+        let point = self.point();
+        self.told.push(format!("rebuilt with chunks {chunks:?}, stopped at {point}"));
+        self.grid.rebuild(chunks, &run)?;
+        let stopped = self.grid.bed.attempt(&run, 0, FailPoints::stop_at(point)).await;
+        ensure!(matches!(stopped, Ok(_) | Err(StageError::FailPoint(_))), "{stopped:?}");
+        let digest = self.grid.bed.attempt(&run, 0, FailPoints::none()).await?;
+        let expected = self.grid.model.rebuild(&self.grid.source);
+        self.grid.check(&digest, &expected).await?;
+        self.grid.idle().await
+    }
+
+    fn point(&mut self) -> FailPoint {
+        let points: Vec<FailPoint> = FailPoint::ALL.iter().copied().filter(|point| *point != FailPoint::ConvertCrumb).collect();
+        points[self.random.below(points.len() as u64) as usize]
     }
 
     fn change(&mut self) -> Result<()> {
@@ -136,8 +163,7 @@ impl History {
 
     /// Stops somewhere, and goes on: with the same run, or with the next.
     async fn stopped(&mut self, same: bool) -> Result<()> {
-        let points: Vec<FailPoint> = FailPoint::ALL.iter().copied().filter(|point| *point != FailPoint::ConvertCrumb).collect();
-        let point = points[self.random.below(points.len() as u64) as usize];
+        let point = self.point();
         let run = self.grid.next_run();
         self.told.push(format!("stopped at {point}, then {}", if same { "the same run" } else { "the next" }));
         let stopped = self.grid.bed.attempt(&run, 0, FailPoints::stop_at(point)).await;

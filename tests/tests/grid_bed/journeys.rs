@@ -82,7 +82,9 @@ pub async fn a_file_gets_back_the_rows_that_it_lost() -> Result<()> {
     grid.put("a.nc", grid.slice(&days(&[1, 2, 3]), 3), Kind::Good, 1_000)?;
     grid.put("b.nc", grid.slice(&days(&[3, 4]), 4), Kind::Good, 2_000)?;
     grid.run().await?;
-    let owners = |grid: &GridBed| grid.model.rows.iter().map(|row| row.owner.clone().map_or('-', |(key, _)| char::from(key.as_bytes()[0]))).collect();
+    let owners = |grid: &GridBed| {
+        grid.model.rows.iter().map(|row| row.owner.clone().map_or('-', |(key, _)| char::from(key.as_bytes()[0]))).collect()
+    };
     let shown: String = owners(&grid);
     assert_eq!(shown, "aabb");
     grid.withdraw("b.nc")?;
@@ -99,6 +101,34 @@ pub async fn a_file_gets_back_the_rows_that_it_lost() -> Result<()> {
     let shown: String = owners(&grid);
     assert_eq!(shown, "aaa-cc");
     grid.idle().await
+}
+
+/// Other chunks are refused without a new token, and with one that would lose rows; masked rows go with a rebuild.
+pub async fn a_store_is_written_anew_when_that_is_asked_for() -> Result<()> {
+    let mut grid = GridBed::new(Knobs { removing: true, ..Knobs::default() })?;
+    put_days(&mut grid, &[1, 0, 2], 1_000)?;
+    grid.run().await?;
+    grid.withdraw("01.nc")?;
+    grid.run().await?;
+    let knobs = Knobs { chunks: [1, 1, 3], ..grid.knobs };
+    grid.bed.respecify(|resource| knobs.change(resource))?;
+    let refused = grid.bed.attempt("no token", 0, FailPoints::none()).await;
+    assert!(matches!(&refused, Err(error) if error.reason() == Reason::LayoutConflict), "{refused:?}");
+    grid.rebuild([2, 2, 1], "anew")?;
+    let digest = grid.bed.attempt("anew", 0, FailPoints::none()).await?;
+    let expected = grid.model.rebuild(&grid.source);
+    assert_eq!(grid.model.rows.len(), 2, "the masked row is gone");
+    grid.check(&digest, &expected).await?;
+    grid.idle().await?;
+    // A file that cannot be converted would take its rows with it.
+    let slice = grid.source["00.nc"].slice.clone();
+    grid.put("00.nc", slice, Kind::Cut, 1_000)?;
+    let before = grid.bed.objects().await?;
+    grid.rebuild([3, 2, 1], "again")?;
+    let refused = grid.bed.attempt("again", 0, FailPoints::none()).await;
+    assert!(matches!(&refused, Err(error) if error.reason() == Reason::BudgetExceeded), "{refused:?}");
+    assert_eq!(before, grid.bed.objects().await?);
+    Ok(())
 }
 
 pub async fn of_two_runs_planned_on_one_head_the_second_changes_nothing() -> Result<()> {

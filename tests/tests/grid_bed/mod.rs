@@ -30,12 +30,13 @@ pub struct Knobs {
     /// Chunk lengths along time, latitude and longitude.
     pub chunks: [u64; 3],
     pub removing: bool,
+    pub sorted: bool,
     pub max_files: u32,
 }
 
 impl Default for Knobs {
     fn default() -> Self {
-        Self { latitudes: 2, longitudes: 3, chunks: [3, 2, 2], removing: false, max_files: 2 }
+        Self { latitudes: 2, longitudes: 3, chunks: [3, 2, 2], removing: false, sorted: false, max_files: 2 }
     }
 }
 
@@ -68,6 +69,7 @@ impl Knobs {
         resource.spec.max_withdrawn_percent = Some(100);
         resource.spec.failure_budget = None;
         resource.spec.on_source_delete = self.removing.then_some(OnSourceDelete::Remove);
+        resource.spec.keep_sorted = Some(self.sorted);
         resource.spec.batching.get_or_insert_default().max_files = Some(self.max_files);
     }
 }
@@ -86,7 +88,17 @@ pub struct GridBed {
 impl GridBed {
     pub fn new(knobs: Knobs) -> Result<Self> {
         let bed = Bed::with(|resource| knobs.change(resource))?;
-        Ok(Self { bed, knobs, model: Model::new(knobs.removing), source: BTreeMap::new(), versions: 0, runs: 0 })
+        Ok(Self { bed, knobs, model: Model::new(knobs.removing, knobs.sorted), source: BTreeMap::new(), versions: 0, runs: 0 })
+    }
+
+    /// The same dataset with other chunks, and a token that asks to write it anew.
+    pub fn rebuild(&mut self, chunks: [u64; 3], token: &str) -> Result<()> {
+        self.knobs.chunks = chunks;
+        let knobs = self.knobs;
+        self.bed.respecify(|resource| {
+            knobs.change(resource);
+            resource.spec.rebuild = Some(token.to_owned());
+        })
     }
 
     pub fn folder(&self) -> PathBuf {

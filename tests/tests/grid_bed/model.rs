@@ -50,6 +50,8 @@ struct Record {
 #[derive(Clone, Debug, Default)]
 pub struct Model {
     removing: bool,
+    /// Rows are kept in the order of their times.
+    sorted: bool,
     pub rows: Vec<Row>,
     records: BTreeMap<String, Record>,
     /// There is a store.
@@ -69,8 +71,20 @@ pub struct Expected {
 type Files = BTreeMap<String, Version>;
 
 impl Model {
-    pub fn new(removing: bool) -> Self {
-        Self { removing, ..Self::default() }
+    pub fn new(removing: bool, sorted: bool) -> Self {
+        Self { removing, sorted, ..Self::default() }
+    }
+
+    /// Whether all that there is would be there if it were written anew: no file is kept, and none would fail.
+    pub fn can_be_rebuilt(&self, source: &Files) -> bool {
+        let listed = |(key, record): (&String, &Record)| source.contains_key(key) && !record.withdrawn;
+        self.founded && self.records.iter().all(listed) && source.values().all(|version| version.kind == Kind::Good)
+    }
+
+    /// A run that writes all anew.
+    pub fn rebuild(&mut self, source: &Files) -> Expected {
+        *self = Self::new(self.removing, self.sorted);
+        self.run(source, &BTreeSet::new())
     }
 
     /// A run over the source as it is. `lost` are files whose batch never reported.
@@ -149,6 +163,9 @@ impl Model {
                 files.skipped += 1;
                 self.records.insert(key, Record::default());
             }
+        }
+        if self.sorted {
+            self.rows.sort_by_key(|row| row.time);
         }
         self.founded |= self.rows.iter().any(|row| row.owner.is_some());
         if !self.founded {
