@@ -84,6 +84,11 @@ async fn a_store_is_written_anew_when_that_is_asked_for() -> Result<()> {
 }
 
 #[tokio::test]
+async fn two_sites_do_not_share_a_time() -> Result<()> {
+    journeys::two_sites_do_not_share_a_time().await
+}
+
+#[tokio::test]
 async fn of_two_runs_planned_on_one_head_the_second_changes_nothing() -> Result<()> {
     journeys::of_two_runs_planned_on_one_head_the_second_changes_nothing().await
 }

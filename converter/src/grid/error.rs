@@ -25,6 +25,9 @@ pub enum GridError {
     NoVariables,
     #[error("variable {0:?} has no time, and differs from that of the store; what changes with time must have it as a dimension")]
     StaticChanged(String),
+    /// A file of another site has the same time.
+    #[error("{0}; give each site a dataset of its own, or leave one out with a filter")]
+    TimeConflict(String),
     #[error("{0}")]
     Store(#[from] ZarrError),
     #[error("the conversion stopped: {0}")]
@@ -42,6 +45,7 @@ impl GridError {
             Self::MissingVariable { .. } | Self::NoVariables => Reason::MissingVariable,
             Self::Mismatch(_) => Reason::GridMismatch,
             Self::StaticChanged(_) => Reason::StaticChanged,
+            Self::TimeConflict(_) => Reason::TimeConflict,
             Self::Cast { .. } => Reason::CastFailed,
             Self::Store(_) => Reason::StateCorrupt,
             Self::GaveUp(_) => Reason::UnreadableFile,

@@ -7,7 +7,7 @@ use arrow_array::Array;
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampNanosecondType;
 use crds::config::GridConfig;
-use crds::wire::{Compat, StoredTimes};
+use crds::wire::{Compat, Site, StoredTimes};
 
 use super::GridError;
 use super::cells;
@@ -27,6 +27,7 @@ pub struct Header {
     pub calendar: String,
     /// Positions along the other dimensions that the config's variables use.
     pub coordinates: Arc<BTreeMap<String, Vec<f64>>>,
+    pub site: Site,
 }
 
 impl Header {
@@ -71,7 +72,7 @@ impl Header {
         }
         let text = |name: &str| time.text(name).unwrap_or_default().to_owned();
         let calendar = time.text("calendar").unwrap_or("standard").to_owned();
-        Ok(Self { times, stored, units: text("units"), calendar, coordinates: Arc::new(coordinates) })
+        Ok(Self { times, stored, units: text("units"), calendar, coordinates: Arc::new(coordinates), site: site(reader)? })
     }
 
     /// Holds the file's positions against those of the store.
@@ -97,6 +98,22 @@ impl Header {
         }
         Ok(())
     }
+}
+
+/// Global attributes that tell one site, platform or instrument from another.
+const CODES: [&str; 3] = ["site_code", "platform_code", "instrument_serial_number"];
+
+fn site(reader: &dyn Reader) -> Result<Site, GridError> {
+    let attributes = reader.attributes().iter().filter(|attribute| CODES.contains(&attribute.name.as_str()));
+    let codes =
+        attributes.filter_map(|a| Some((a.name.clone(), a.values.as_text()?.trim().to_owned()))).filter(|(_, code)| !code.is_empty());
+    let mut site = Site { codes: codes.collect(), position: BTreeMap::new() };
+    for (index, variable) in reader.variables().iter().enumerate().filter(|(_, variable)| variable.dimensions.is_empty()) {
+        let Some(name) = variable.text("standard_name").filter(|name| matches!(*name, "latitude" | "longitude")) else { continue };
+        let degrees = reader.read(index)?.to_f64().and_then(|degrees| degrees.first().copied());
+        site.position.extend(degrees.filter(|degrees| degrees.is_finite()).map(|degrees| (name.to_owned(), degrees)));
+    }
+    Ok(site)
 }
 
 /// The variable that says where a dimension's positions are.

@@ -48,6 +48,31 @@ struct Claim {
     row: usize,
 }
 
+/// The incoming files that have a time of a file of another site, each with what differs: the one that is in the
+/// store already stays, then the one with the lowest key.
+#[must_use]
+pub fn conflicts(rows: &GridRows, incoming: &[Incoming], gone: &BTreeSet<&str>) -> BTreeMap<usize, String> {
+    let comes: HashSet<&str> = incoming.iter().map(|file| file.owner.key.as_str()).collect();
+    let owned = (0..rows.len()).filter_map(|row| Some((rows.times[row], rows.owner(row)?)));
+    let mut there: BTreeMap<i64, &Owner> =
+        owned.filter(|(_, owner)| !comes.contains(owner.key.as_str()) && !gone.contains(owner.key.as_str())).collect();
+    let mut by_key: Vec<usize> = (0..incoming.len()).collect();
+    by_key.sort_by_key(|&file| &incoming[file].owner.key);
+    let mut conflicts = BTreeMap::new();
+    for file in by_key {
+        let Incoming { owner, times } = &incoming[file];
+        let mut others = times.iter().flat_map(|&time| there.range(time - SAME_TIME..=time + SAME_TIME));
+        let conflict = others.find_map(|(_, other)| Some((owner.site.differs(&other.site)?, other)));
+        if let Some(((what, own, others), other)) = conflict {
+            let key = &other.key;
+            conflicts.insert(file, format!("its {what} is {own:?}, and {key:?}, which has one of its times, has {others:?}"));
+            continue;
+        }
+        there.extend(times.iter().map(|&time| (time, owner)));
+    }
+    conflicts
+}
+
 fn newer(one: &Owner, two: &Owner) -> bool {
     (one.modified, &one.key) > (two.modified, &two.key)
 }
@@ -293,11 +318,15 @@ pub fn units(laid: &Laid, chunk: u64) -> Vec<Unit> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crds::wire::Site;
 
     const SECOND: i64 = 1_000_000_000;
 
     fn file(key: &str, modified: i64, times: &[i64]) -> Incoming {
-        Incoming { owner: Owner { key: key.into(), etag: String::new(), modified }, times: times.iter().map(|t| t * SECOND).collect() }
+        Incoming {
+            owner: Owner { key: key.into(), etag: String::new(), modified, site: Site::default() },
+            times: times.iter().map(|t| t * SECOND).collect(),
+        }
     }
 
     /// The rows after a run, as `time owner` words, a masked row with `-`.
@@ -363,10 +392,38 @@ mod tests {
     }
 
     #[test]
+    fn two_sites_do_not_share_a_time() {
+        let at = |key, modified, times: &[i64], code: &str, latitude: f64| {
+            let mut file = file(key, modified, times);
+            file.owner.site.codes = BTreeMap::from([("site_code".to_owned(), code.to_owned())]);
+            file.owner.site.position = BTreeMap::from([("latitude".to_owned(), latitude)]);
+            file
+        };
+        let first = lay(&GridRows::default(), &[at("m", 1, &[1, 2], "A", -32.0)], &BTreeSet::new(), &BTreeSet::new());
+        let nowhere = file("f", 1, &[1]);
+        for (what, incoming, expected) in [
+            ("of one site", at("b", 2, &[2], "A", -32.05), None),
+            ("of another", at("b", 2, &[3, 2], "B", -32.0), Some("\"B\", and \"m\"")),
+            ("far away", at("b", 2, &[2], "A", -33.0), Some("latitude is \"-33\"")),
+            ("at another time", at("b", 2, &[3], "B", -33.0), None),
+            ("that says nothing", nowhere, None),
+            ("that comes anew", at("m", 2, &[1], "B", 0.0), None),
+        ] {
+            let found = conflicts(&rows(&first), &[incoming], &BTreeSet::new());
+            assert_eq!(found.is_empty(), expected.is_none(), "{what}: {found:?}");
+            assert!(found.values().all(|found| expected.is_some_and(|words| found.contains(words))), "{what}: {found:?}");
+        }
+        let two = [at("z", 1, &[7], "A", 0.0), at("y", 2, &[7], "B", 0.0)];
+        assert_eq!(conflicts(&GridRows::default(), &two, &BTreeSet::new()).into_keys().collect::<Vec<_>>(), [0]);
+    }
+
+    #[test]
     fn times_match_within_a_millisecond() {
         let first = lay(&GridRows::default(), &[file("a", 1, &[1])], &BTreeSet::new(), &BTreeSet::new());
-        let near =
-            Incoming { owner: Owner { key: "n".into(), etag: String::new(), modified: 2 }, times: vec![SECOND + 999_000, 2 * SECOND] };
+        let near = Incoming {
+            owner: Owner { key: "n".into(), etag: String::new(), modified: 2, site: Site::default() },
+            times: vec![SECOND + 999_000, 2 * SECOND],
+        };
         let laid = lay(&rows(&first), &[near], &BTreeSet::new(), &BTreeSet::new());
         assert_eq!(after(&laid), "1n 2n");
         assert_eq!(laid.places, [[Place { from: 0, to: 0, count: 2 }]]);

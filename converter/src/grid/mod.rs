@@ -19,7 +19,7 @@ pub use arrays::{FILENAME, Form, Group, added_text, configure, form, group_attri
 pub use cells::{cast, nothing, raw};
 pub use error::GridError;
 pub use header::Header;
-pub use lay::{Incoming, Laid, Numbers, Unit, lay, returning, sort, units};
+pub use lay::{Incoming, Laid, Numbers, Unit, conflicts, lay, returning, sort, units};
 pub use times::TimeCode;
 pub use window::{Source, Window, static_window};
 

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crds::config::{DatasetConfig, GridConfig};
-use crds::wire::{Batch, Compat, FileRecord, GridState, Head, OtherFile, Outcome, PlannedFile, PlannedGrid, StagedObject, StoredTimes};
+use crds::wire::{
+    Batch, Compat, FileRecord, GridState, Head, OtherFile, Outcome, Owner, PlannedFile, PlannedGrid, StagedObject, StoredTimes,
+};
 use futures::{StreamExt, TryStreamExt};
 
 use super::pack::MAX_BATCHES;
@@ -14,8 +16,8 @@ use crate::context::Context;
 use crate::convert::fetch;
 use crate::error::StageError;
 use crate::grid::{
-    GridError, Group, Header, Incoming, Laid, TimeCode, configure, group_attributes, lay, new_group, returning, row_chunk, rules, sort,
-    static_window, units,
+    GridError, Group, Header, Incoming, Laid, TimeCode, configure, conflicts, group_attributes, lay, new_group, returning, row_chunk,
+    rules, sort, static_window, units,
 };
 use crate::read::{self, Input};
 use crate::zarr::{ZATTRS, chunk_key, encode_chunk, is_all_fill, parse_zmetadata, zmetadata};
@@ -65,7 +67,12 @@ pub(super) async fn lay_out(
     let (gone, absent) = (gone.iter().map(String::as_str).collect(), absent.iter().map(String::as_str).collect());
     let keep_sorted = context.document.keep_sorted;
     let (incoming, laid) = loop {
-        let incoming: Vec<Incoming> = known.iter().map(|(known, _)| known.incoming()).collect();
+        let mut incoming: Vec<Incoming> = known.iter().map(|(known, _)| known.incoming()).collect();
+        for (at, detail) in conflicts(&state.rows, &incoming, &gone).into_iter().rev() {
+            incoming.remove(at);
+            let file = known.remove(at).0.candidate;
+            survey.turned_away(file.why, refused(&file.file, &GridError::TimeConflict(detail)));
+        }
         let laid = lay(&state.rows, &incoming, &gone, &absent);
         let returning = returning(&laid, &absent, |file| survey.grid.as_ref().is_some_and(|grid| grid.stands(file)));
         if returning.is_empty() {
@@ -111,7 +118,7 @@ pub(super) async fn lay_out(
 
 impl Known {
     fn incoming(&self) -> Incoming {
-        Incoming { owner: self.candidate.owner(), times: self.header.times.clone() }
+        Incoming { owner: Owner { site: self.header.site.clone(), ..self.candidate.owner() }, times: self.header.times.clone() }
     }
 }
 

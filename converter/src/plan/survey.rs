@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crds::wire::{Batch, ClassCounts, GridState, LedgerRecord, OtherFile, Outcome, Owner, PlannedFile, Reason};
+use crds::wire::{Batch, ClassCounts, GridState, LedgerRecord, OtherFile, Outcome, Owner, PlannedFile, Reason, Site};
 
 use super::classify::{Terms, Verdict, Why, classify};
 use super::guard::WithdrawalGuard;
@@ -27,7 +27,7 @@ pub(super) struct Candidate {
 
 impl Candidate {
     pub fn owner(&self) -> Owner {
-        Owner { key: self.file.key.clone(), etag: self.file.etag.clone(), modified: self.modified }
+        Owner { key: self.file.key.clone(), etag: self.file.etag.clone(), modified: self.modified, site: Site::default() }
     }
 
     /// Not converted, since newer files have all its times.

@@ -88,13 +88,46 @@ impl Default for StoredTimes {
 }
 
 /// A file that has rows, or would have them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Owner {
     /// The ledger's key.
     pub key: String,
     pub etag: String,
     /// When it was last modified, in milliseconds since 1970: of two files with one time, the newer wins.
     pub modified: i64,
+    #[serde(default, skip_serializing_if = "Site::is_nowhere")]
+    pub site: Site,
+}
+
+/// What a file says of where and with what its values were taken; empty where it says nothing.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Site {
+    /// Site, platform, serial number of the instrument.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub codes: BTreeMap<String, String>,
+    /// Degrees, by standard name, of positions that are one number.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub position: BTreeMap<String, f64>,
+}
+
+impl Site {
+    /// Degrees within which a site's position may be corrected.
+    const NEAR: f64 = 0.1;
+
+    #[must_use]
+    pub fn is_nowhere(&self) -> bool {
+        self.codes.is_empty() && self.position.is_empty()
+    }
+
+    /// What both say and say otherwise: its name, and the two values.
+    #[must_use]
+    pub fn differs(&self, other: &Self) -> Option<(&str, String, String)> {
+        let codes = self.codes.iter().filter_map(|(name, own)| Some((name.as_str(), own, other.codes.get(name)?)));
+        let code = codes.into_iter().find(|(_, own, other)| own != other).map(|(name, own, other)| (name, own.clone(), other.clone()));
+        let positions = self.position.iter().filter_map(|(name, own)| Some((name.as_str(), *own, *other.position.get(name)?)));
+        let far = || positions.into_iter().find(|(_, own, other)| (own - other).abs() > Self::NEAR);
+        code.or_else(|| far().map(|(name, own, other)| (name, own.to_string(), other.to_string())))
+    }
 }
 
 /// What a plan makes of a grid: its state if every file is converted, and where the run stands.

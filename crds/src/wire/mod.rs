@@ -15,7 +15,7 @@ pub mod report;
 pub use digest::{Digest, ErrorGroup, StageFailure};
 pub use document::{Access, Batching, Compat, Document, FailureBudget, Hashes, Naming, OnSourceDelete};
 pub use exit::ExitCode;
-pub use grid::{GridRows, GridState, Owner, Place, PlannedGrid, StoredTimes};
+pub use grid::{GridRows, GridState, Owner, Place, PlannedGrid, Site, StoredTimes};
 pub use head::{Copy, EffectsPart, Head, PartRef, PendingEffects, Sidecar, Totals};
 pub use ledger::{Last, LedgerRecord, Published, PublishedObject};
 pub use manifest::{FileRecord, Manifest, Outcome, StagedObject};

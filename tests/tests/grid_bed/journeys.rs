@@ -219,6 +219,27 @@ pub async fn what_does_not_fit_is_refused_by_name_and_the_others_go_on() -> Resu
     grid.check_store()
 }
 
+/// What two sites measured at one time does not overwrite each other; other times of both go into one store.
+pub async fn two_sites_do_not_share_a_time() -> Result<()> {
+    let grid = GridBed::new(Knobs::default())?;
+    let write = |key: &str, site: &str, of: &[i64]| {
+        let mut file = grid.slice(&days(of), 3).draft();
+        file.attributes.push(("site_code".to_owned(), Cells::Text(vec![site.to_owned()])));
+        draft::write(&grid.bed.archive().join(key), &file)
+    };
+    write("a.nc", "NRSMAI", &[0, 1])?;
+    write("b.nc", "NRSDAR", &[1, 2])?;
+    write("c.nc", "NRSDAR", &[3])?;
+    let digest = grid.bed.attempt("first", 0, FailPoints::none()).await?;
+    let Digest::Commit { files, totals, .. } = digest else { anyhow::bail!("{digest:?}") };
+    assert_eq!((files.processed, files.failed, totals.rows), (2, 1, 3));
+    let failed = grid.bed.ledger().await?.swap_remove(1).last;
+    let message = failed.message.unwrap_or_default();
+    assert_eq!(failed.reason, Some(Reason::TimeConflict), "{message}");
+    assert!(["NRSMAI", "NRSDAR", "a.nc"].iter().all(|word| message.contains(word)), "{message}");
+    Ok(())
+}
+
 /// Whole days cannot hold an hour.
 pub async fn a_time_that_whole_numbers_cannot_hold_is_refused() -> Result<()> {
     let grid = GridBed::new(Knobs::default())?;
