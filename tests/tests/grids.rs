@@ -99,6 +99,26 @@ async fn what_does_not_fit_is_refused_by_name_and_the_others_go_on() -> Result<(
 }
 
 #[tokio::test]
+async fn a_file_that_runs_the_other_way_lands_where_the_store_has_it() -> Result<()> {
+    journeys::a_file_that_runs_the_other_way_lands_where_the_store_has_it().await
+}
+
+#[tokio::test]
+async fn files_of_other_positions_are_interpolated_to_the_configs() -> Result<()> {
+    grid_bed::regrid::files_of_other_positions_are_interpolated_to_the_configs().await
+}
+
+#[tokio::test]
+async fn positions_that_are_close_stay_where_they_are() -> Result<()> {
+    grid_bed::regrid::positions_that_are_close_stay_where_they_are().await
+}
+
+#[tokio::test]
+async fn many_positions_become_few() -> Result<()> {
+    grid_bed::regrid::many_positions_become_few().await
+}
+
+#[tokio::test]
 async fn a_time_that_whole_numbers_cannot_hold_is_refused() -> Result<()> {
     journeys::a_time_that_whole_numbers_cannot_hold_is_refused().await
 }

@@ -15,7 +15,7 @@ use crate::cf::Rules;
 use crate::context::Context;
 use crate::error::StageError;
 use crate::failpoint::FailPoint;
-use crate::grid::{self, GridError, Source, Window, is_own, row_chunk, static_window};
+use crate::grid::{self, Axes, GridError, Source, Window, is_own, row_chunk, static_window};
 use crate::read::{self, Reader};
 use crate::zarr::{Array, ArrayMetadata, Fill, chunk_key, chunks_of, decode_chunk, encode_chunk, is_all_fill, parse_zmetadata};
 
@@ -33,6 +33,7 @@ pub(super) struct Converted {
 struct Opened {
     file: PlannedFile,
     reader: Arc<dyn Reader + Send + Sync>,
+    axes: Arc<Axes>,
 }
 
 /// # Errors
@@ -115,6 +116,7 @@ struct Work<'a> {
     context: &'a Context,
     grid: Arc<GridConfig>,
     planned: PlannedGrid,
+    coordinates: Arc<BTreeMap<String, Vec<f64>>>,
     arrays: BTreeMap<String, Arc<Array>>,
 }
 
@@ -128,12 +130,13 @@ struct Job {
 impl<'a> Work<'a> {
     async fn of(context: &'a Context, plan: &Plan) -> Result<Self, StageError> {
         let Some(key) = &plan.grid else { return Err(StageError::corrupt("plan.json", "a grid without its state")) };
-        let planned: PlannedGrid =
+        let mut planned: PlannedGrid =
             serde_json::from_slice(&context.destination.get(key).await?).map_err(|source| StageError::corrupt(key, source))?;
         let (_, arrays) = parse_zmetadata(planned.state.metadata.as_bytes()).map_err(|source| StageError::corrupt(key, source))?;
         let grid = context.config.grid.clone().map(Arc::new);
         let grid = grid.ok_or_else(|| StageError::Config("the config describes no grid".to_owned()))?;
-        Ok(Self { context, grid, planned, arrays: arrays.into_iter().map(|(name, array)| (name, Arc::new(array))).collect() })
+        let coordinates = Arc::new(std::mem::take(&mut planned.state.coordinates));
+        Ok(Self { context, grid, planned, coordinates, arrays: arrays.into_iter().map(|(name, array)| (name, Arc::new(array))).collect() })
     }
 
     /// Rows of one chunk.
@@ -174,7 +177,7 @@ impl<'a> Work<'a> {
             Err(record) => return Ok(Err(record)),
         };
         context.tally.bytes.fetch_add(input.len(), Ordering::Relaxed);
-        let (grid, rules) = (Arc::clone(&self.grid), grid::rules(context.document.compat));
+        let (grid, coordinates, rules) = (Arc::clone(&self.grid), Arc::clone(&self.coordinates), grid::rules(context.document.compat));
         // The incumbent never looked at them again.
         let statics: Vec<(String, Arc<Array>, String)> = if context.document.compat == Compat::Incumbent {
             Vec::new()
@@ -185,18 +188,20 @@ impl<'a> Work<'a> {
         let opening = tokio::task::spawn_blocking(move || {
             read::guarded(|| {
                 let reader: Arc<dyn Reader + Send + Sync> = Arc::from(read::open(input)?);
+                let axes = Axes::of(reader.as_ref(), &grid, rules.compat, &coordinates)?;
+                let source = Source { reader: reader.as_ref(), axes: &axes, places: &[] };
                 for (name, array, digest) in statics.iter().filter(|(name, ..)| reader.position(name).is_some()) {
-                    if static_window(name, array, reader.as_ref(), &grid, rules)?.digest() != *digest {
+                    if static_window(name, array, &source, &grid, rules)?.digest() != *digest {
                         return Err(GridError::StaticChanged(name.clone()));
                     }
                 }
-                Ok(reader)
+                Ok((reader, Arc::new(axes)))
             })
             .unwrap_or_else(|panic| Err(GridError::GaveUp(panic)))
         });
         let opened = opening.await.unwrap_or_else(|panicked| Err(GridError::GaveUp(panicked.to_string())));
         Ok(match opened {
-            Ok(reader) => Ok(Opened { file, reader }),
+            Ok((reader, axes)) => Ok(Opened { file, reader, axes }),
             Err(error) => Err(record(&file, Outcome::Failed, Some(error.reason()), Some(error.to_string()))),
         })
     }
@@ -296,8 +301,8 @@ impl<'a> Work<'a> {
         let kept: Vec<(u64, u64)> = stays.filter_map(|row| Some((self.planned.origin(row)?, row))).collect();
         let old = self.published_chunks(&job, axis, &kept).await?;
 
-        let files: Vec<(Arc<dyn Reader + Send + Sync>, Vec<crds::wire::Place>)> =
-            opened.iter().map(|opened| (Arc::clone(&opened.reader), opened.file.places.clone())).collect();
+        let files: Vec<File> =
+            opened.iter().map(|opened| (Arc::clone(&opened.reader), Arc::clone(&opened.axes), opened.file.places.clone())).collect();
         let (grid, rules) = (Arc::clone(&self.grid), grid::rules(self.context.document.compat));
         let made = tokio::task::spawn_blocking(move || {
             read::guarded(|| make(&job, &grid, rules, &append, &files, &old, &kept))
@@ -346,7 +351,7 @@ impl<'a> Work<'a> {
     }
 }
 
-type File = (Arc<dyn Reader + Send + Sync>, Vec<crds::wire::Place>);
+type File = (Arc<dyn Reader + Send + Sync>, Arc<Axes>, Vec<crds::wire::Place>);
 /// A chunk's indices and its bytes; none for one that is all fill.
 type Made = (Vec<u64>, Option<Vec<u8>>);
 
@@ -370,8 +375,8 @@ fn make(
     for (index, raw) in old {
         window.keep(append, index, raw, kept.iter().copied());
     }
-    for (at, (reader, places)) in files.iter().enumerate() {
-        let source = Source { reader: reader.as_ref(), places };
+    for (at, (reader, axes, places)) in files.iter().enumerate() {
+        let source = Source { reader: reader.as_ref(), axes, places };
         let put = read::guarded(|| window.put(&source, grid, rules)).unwrap_or_else(|panic| Err(GridError::GaveUp(panic)));
         put.map_err(|error| Fault { file: Some(at), error })?;
     }

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crds::config::{ChunkLength, DatasetConfig, GridConfig, GridSource, GridType, GridVariable};
 
-use super::GridError;
+use super::{Axes, GridError};
 use crate::cf::{self, Rules, decoded_dimensions, joined_dimension};
-use crate::read::{Kind, Reader, Values, Variable};
+use crate::read::{Dimension, Kind, Reader, Values, Variable};
 use crate::zarr::{Array, ArrayMetadata, Attr, Attributes, Dtype, Fill, set_dimensions};
 
 /// The array of the files that rows are of.
@@ -47,19 +47,22 @@ pub enum Form {
     Decoded,
 }
 
-/// A coordinate that is not in the schema, and the position along a dimension, stay as they are in the file.
+/// A coordinate that is not in the schema, and the position along a dimension, stay as they are in the file; one that
+/// may have to be interpolated does not, so that it is the same whichever file comes first.
 #[must_use]
 pub fn form(config: &GridConfig, name: &str, dimensions: &[&str]) -> Form {
-    if dimensions == [name] || config.variable(name).is_none() { Form::Raw } else { Form::Decoded }
+    let regridded = || config.target_grids.iter().any(|(target, _)| dimensions.contains(&target.as_str()));
+    if dimensions == [name] || (config.variable(name).is_none() && !regridded()) { Form::Raw } else { Form::Decoded }
 }
 
 /// The group of a new store.
 ///
 /// # Errors
 /// When the file has none of the variables, or one whose type no array can have.
-pub fn new_group(reader: &dyn Reader, config: &DatasetConfig, grid: &GridConfig, rules: Rules) -> Result<Group, GridError> {
+pub fn new_group(reader: &dyn Reader, axes: &Axes, config: &DatasetConfig, grid: &GridConfig, rules: Rules) -> Result<Group, GridError> {
     let append = grid.append_name();
-    let lengths: BTreeMap<&str, u64> = reader.dimensions().iter().map(|d| (d.name.as_str(), d.length as u64)).collect();
+    let length = |d: &Dimension| axes.target(&d.name).map_or(d.length, <[f64]>::len) as u64;
+    let lengths: BTreeMap<&str, u64> = reader.dimensions().iter().map(|d| (d.name.as_str(), length(d))).collect();
     let chunk = |name: &str, length: u64| match grid.dimension(name).map(|d| d.chunk) {
         Some(ChunkLength::Length(chunk)) if name == append => chunk.max(1),
         Some(ChunkLength::Length(chunk)) => chunk.min(length).max(1),
@@ -76,15 +79,17 @@ pub fn new_group(reader: &dyn Reader, config: &DatasetConfig, grid: &GridConfig,
         if name == FILENAME || known.is_some_and(|known| known.dropped) || (known.is_none() && !is_index && !coordinates.contains(name)) {
             continue;
         }
+        let raw = if is_index { axes.target(name).is_none() } else { form(grid, name, &dimensions) == Form::Raw };
         let (dtype, fill) = match known {
             Some(known) if !is_index => typed(known.grid_type),
+            _ if !raw && variable.kind != Kind::Char => (Dtype::F64, Fill::Nan),
             _ => untyped(reader, variable)?,
         };
         if dtype == Dtype::Object {
             let detail = "text of any length is not written; write the type as <U and its greatest length".to_owned();
             return Err(GridError::Cast { variable: name.to_owned(), to: "an array".to_owned(), detail });
         }
-        let mut attributes = attributes(variable, if is_index || known.is_none() { &RAW_ENCODING } else { &ENCODING });
+        let mut attributes = attributes(variable, if raw { &RAW_ENCODING } else { &ENCODING });
         match known.map(|known| known.grid_type) {
             Some(GridType::TimestampNs) if !is_index => {
                 attributes.insert("units".into(), "nanoseconds since 1970-01-01".into());

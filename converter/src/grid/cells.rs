@@ -72,6 +72,14 @@ pub fn cast(variable: &str, decoded: &ArrayRef, dtype: Dtype) -> Result<Vec<u8>,
     })
 }
 
+/// Numbers in double precision; a missing one is NaN.
+///
+/// # Errors
+/// When the values are no numbers.
+pub fn numbers(variable: &str, decoded: &ArrayRef) -> Result<Vec<f64>, GridError> {
+    Ok(cast(variable, decoded, Dtype::F64)?.as_chunks().0.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect())
+}
+
 /// Floats; a missing one is NaN.
 fn floats<T: ArrowPrimitiveType>(
     decoded: &ArrayRef,

@@ -1,13 +1,16 @@
 //! Grids: which arrays a store has, where the rows of files go, and what their values are.
 //!
-//! `header` reads what a plan must know of a file, `lay` decides where its rows go, `arrays` which arrays
-//! there are, `cells` what lies in them, `window` cuts boxes out of files and puts them into chunks.
+//! `header` reads what a plan must know of a file, `axes` holds its positions against the store's, `lay` decides where
+//! its rows go, `arrays` which arrays there are, `cells` what lies in them, `regrid` what lies between them, `window`
+//! cuts boxes out of files and puts them into chunks.
 
 mod arrays;
+mod axes;
 mod cells;
 mod error;
 mod header;
 mod lay;
+mod regrid;
 mod times;
 mod window;
 
@@ -16,6 +19,7 @@ use crds::wire::Compat;
 use crate::cf::Rules;
 
 pub use arrays::{FILENAME, Form, Group, added_text, configure, form, group_attributes, is_own, new_group, row_chunk};
+pub use axes::Axes;
 pub use cells::{cast, nothing, raw};
 pub use error::GridError;
 pub use header::Header;

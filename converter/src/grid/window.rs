@@ -2,19 +2,27 @@
 
 use std::ops::Range;
 
+use arrow_array::Array as _;
+use arrow_schema::DataType;
 use sha2::{Digest as _, Sha256};
 
 use crds::config::{GridConfig, GridType};
 use crds::wire::{Compat, Place};
 
+use super::axes::{Along, Axes};
+use super::regrid::reverse;
 use super::{Form, GridError, arrays, cells, form};
 use crate::cf::{self, Rules};
 use crate::read::{Reader, Variable};
 use crate::zarr::{Array, Attr, chunks_of};
 
-/// A file and where its rows go.
+/// Values that may be read at once, however small the box is that they are for.
+const MOST_READ: usize = 1 << 20;
+
+/// A file, how its values come to the store's positions, and where its rows go.
 pub struct Source<'a> {
     pub reader: &'a dyn Reader,
+    pub axes: &'a Axes,
     pub places: &'a [Place],
 }
 
@@ -53,90 +61,125 @@ impl<'a> Window<'a> {
     /// # Errors
     /// What cannot be read, decoded or cast; dimensions that are not the array's.
     pub fn put(&mut self, source: &Source<'_>, config: &GridConfig, rules: Rules) -> Result<(), GridError> {
-        let append = config.append_name();
-        let Some(axis) = self.array.axis(append) else {
-            return self.put_rows(source.reader, config, rules, None);
+        let mut targets = self.ranges.clone();
+        let Some(axis) = self.array.axis(config.append_name()) else {
+            return self.put_box(source, config, rules, &targets, None);
         };
         let rows = self.ranges[axis].clone();
         for place in source.places {
             let to = place.to.max(rows.start)..(place.to + place.count).min(rows.end);
             if to.start < to.end {
                 let from = place.from + (to.start - place.to);
-                self.put_rows(source.reader, config, rules, Some(&(axis, from, to)))?;
+                targets[axis] = to;
+                self.put_box(source, config, rules, &targets, Some((axis, from)))?;
             }
         }
         Ok(())
     }
 
-    /// `rows`: the append dimension, the first row in the file, and the rows of the store.
-    fn put_rows(
+    /// `targets` are those of the store; `rows` the append dimension, and the first of its rows in the file.
+    fn put_box(
         &mut self,
-        reader: &dyn Reader,
+        source: &Source<'_>,
         config: &GridConfig,
         rules: Rules,
-        rows: Option<&(usize, u64, Range<u64>)>,
+        targets: &[Range<u64>],
+        rows: Option<(usize, u64)>,
     ) -> Result<(), GridError> {
-        let mut targets = self.ranges.clone();
-        if let Some((axis, _, to)) = rows {
-            targets[*axis] = to.clone();
-        }
+        let Source { reader, axes, .. } = *source;
         let Some(index) = reader.position(self.name) else {
             if let Some(text) = config.variable(self.name).and_then(|v| arrays::added_text(reader, v.source.as_ref()?)) {
                 let one = self.array.metadata.dtype.text_bytes(&text);
-                self.copy_in(&one, &vec![0; targets.len()], &targets);
+                self.copy_in(&one, &vec![0; targets.len()], targets);
             }
             return Ok(());
         };
+        let width = self.width();
+        if self.dimensions == [self.name]
+            && let Some(positions) = axes.target(self.name)
+        {
+            let bytes: Vec<u8> = positions[place(&targets[0])].iter().flat_map(|position| position.to_le_bytes()).collect();
+            self.copy_in(&bytes, &[width], targets);
+            return Ok(());
+        }
         let variable = &reader.variables()[index];
         let joined = cf::joined_dimension(reader, variable).map(|dimension| dimension.length);
+        // Of each of the variable's dimensions: the store's, and what is read along it.
+        let mut own = Vec::new();
         let mut selection = Vec::new();
-        let mut strides = vec![0; self.dimensions.len()];
-        let own: Vec<usize> = cf::decoded_dimensions(reader, variable).to_vec();
-        let mut lengths = Vec::new();
-        for &dimension in &own {
-            let name = reader.dimensions()[dimension].name.as_str();
+        for &dimension in cf::decoded_dimensions(reader, variable) {
+            let dimension = &reader.dimensions()[dimension];
+            let name = dimension.name.as_str();
             let Some(axis) = self.dimensions.iter().position(|known| *known == name) else {
                 let detail = format!("variable {:?} has the dimension {name:?}, in the store it has {:?}", self.name, self.dimensions);
                 return Err(GridError::Mismatch(detail));
             };
-            let range = match rows {
-                Some((append, from, to)) if *append == axis => *from as usize..(from + (to.end - to.start)) as usize,
-                _ => targets[axis].start as usize..targets[axis].end as usize,
-            };
-            lengths.push((axis, range.len()));
-            selection.push(range);
+            let wanted = place(&targets[axis]);
+            selection.push(match (rows, axes.along(name)) {
+                (Some((append, from)), _) if append == axis => from as usize..from as usize + wanted.len(),
+                (_, None) => wanted,
+                (_, Some(Along::Reversed)) => dimension.length - wanted.end..dimension.length - wanted.start,
+                (_, Some(Along::Regridded { regrid, .. })) => regrid.span(&wanted),
+            });
+            own.push(axis);
         }
-        let width = self.width();
-        let mut stride = width;
-        for &(axis, length) in lengths.iter().rev() {
-            strides[axis] = stride;
-            stride *= length;
+        let mut lengths: Vec<usize> = selection.iter().map(Range::len).collect();
+        // Where the file's positions lie closer than the store's, it is the store's that memory is there for.
+        let room = (self.bytes.len() / width).max(MOST_READ);
+        if lengths.iter().product::<usize>() > 2 * room
+            && let Some(halves) = Self::halves(&own, &lengths, targets)
+        {
+            return halves.iter().try_for_each(|half| self.put_box(source, config, rules, half, rows));
         }
         selection.extend(joined.map(|length| 0..length));
         let raw = reader.read_part(index, &selection)?;
-        let bytes = match form(config, self.name, &self.dimensions) {
+        let mut bytes = match form(config, self.name, &self.dimensions) {
             Form::Raw => {
                 self.check_raw(reader, variable)?;
                 cells::raw(raw)
             }
             Form::Decoded => {
                 let variable = undecoded(variable, config, rules.compat);
-                let decoded = cf::decode(&variable, raw, joined, rules)?.array;
+                let mut decoded = cf::decode(&variable, raw, joined, rules)?.array;
+                for (name, _) in &config.target_grids {
+                    let Some(Along::Regridded { regrid, .. }) = axes.along(name) else { continue };
+                    let Some(at) = own.iter().position(|&axis| self.dimensions[axis] == name) else { continue };
+                    let inner = lengths[at + 1..].iter().product();
+                    let wanted = place(&targets[own[at]]);
+                    // What has this dimension alone went through numpy's `interp`, which is exact.
+                    let plain = own.len() == 1 && !regrid.is_single() && *decoded.data_type() == DataType::Float64;
+                    decoded = regrid.apply(self.name, &decoded, inner, &wanted, rules.compat == Compat::Fixed || plain)?;
+                    lengths[at] = wanted.len();
+                }
                 cells::cast(self.name, &decoded, self.array.metadata.dtype)?
             }
         };
-        let expected: usize = lengths.iter().map(|(_, length)| length).product();
-        if bytes.len() != expected * width {
-            let detail = format!(
-                "variable {:?} has {} bytes, {} were expected: its type is not that of the store",
-                self.name,
-                bytes.len(),
-                expected * width
-            );
+        let expected = lengths.iter().product::<usize>() * width;
+        if bytes.len() != expected {
+            let detail =
+                format!("variable {:?} has {} bytes, {expected} were expected: its type is not that of the store", self.name, bytes.len());
             return Err(GridError::Mismatch(detail));
         }
-        self.copy_in(&bytes, &strides, &targets);
+        let mut strides = vec![0; self.dimensions.len()];
+        for (at, (&axis, stride)) in own.iter().zip(strides_of(&lengths, width)).enumerate() {
+            strides[axis] = stride;
+            if axes.along(self.dimensions[axis]) == Some(&Along::Reversed) {
+                reverse(&mut bytes, lengths[at], stride);
+            }
+        }
+        self.copy_in(&bytes, &strides, targets);
         Ok(())
+    }
+
+    /// A box in two, along the dimension of which the most is read for the least.
+    fn halves(own: &[usize], read: &[usize], targets: &[Range<u64>]) -> Option<[Vec<Range<u64>>; 2]> {
+        let length = |axis: usize| place(&targets[axis]).len();
+        let wide = own.iter().copied().zip(read).filter(|&(axis, &read)| length(axis) > 1 && read > length(axis));
+        let (axis, _) = wide.max_by_key(|&(axis, &read)| read / length(axis))?;
+        let middle = targets[axis].start + length(axis) as u64 / 2;
+        let half =
+            |range: Range<u64>| targets.iter().enumerate().map(move |(at, whole)| if at == axis { range.clone() } else { whole.clone() });
+        Some([targets[axis].start..middle, middle..targets[axis].end].map(|range| half(range).collect()))
     }
 
     /// A coordinate is taken as it is, so it must be written as the store's is.
@@ -226,22 +269,28 @@ impl<'a> Window<'a> {
 pub fn static_window<'a>(
     name: &'a str,
     array: &'a Array,
-    reader: &dyn Reader,
+    source: &Source<'_>,
     config: &GridConfig,
     rules: Rules,
 ) -> Result<Window<'a>, GridError> {
     let ranges = array.metadata.shape.iter().map(|&length| 0..length).collect();
     let mut window = Window::new(name, array, ranges)?;
-    window.put(&Source { reader, places: &[] }, config, rules)?;
+    window.put(source, config, rules)?;
     Ok(window)
 }
 
-/// A time that the config wants as the number it is has no units for the decoder: one that it names, and one
-/// whose type is that of a number (where the incumbent makes nanoseconds of it and leaves the units; spec 8, A14).
+/// A range of positions in memory.
+fn place(range: &Range<u64>) -> Range<usize> {
+    range.start as usize..range.end as usize
+}
+
+/// A time that the config wants as the number it is has no units for the decoder: one that it names, one that it does
+/// not know, and one whose type is that of a number (where the incumbent makes nanoseconds of it and leaves the units;
+/// spec 8, A14).
 fn undecoded(variable: &Variable, config: &GridConfig, compat: Compat) -> Variable {
     let mut variable = variable.clone();
-    let number = config.variable(&variable.name).is_some_and(|known| known.grid_type != GridType::TimestampNs);
-    if config.undecoded_times.contains(&variable.name) || (number && compat == Compat::Fixed) {
+    let number = config.variable(&variable.name).is_none_or(|known| known.grid_type != GridType::TimestampNs && compat == Compat::Fixed);
+    if number || config.undecoded_times.contains(&variable.name) {
         variable.attributes.retain(|attribute| attribute.name != "units");
     }
     variable

@@ -16,8 +16,8 @@ use crate::context::Context;
 use crate::convert::fetch;
 use crate::error::StageError;
 use crate::grid::{
-    GridError, Group, Header, Incoming, Laid, TimeCode, configure, conflicts, group_attributes, lay, new_group, returning, row_chunk,
-    rules, sort, static_window, units,
+    Axes, GridError, Group, Header, Incoming, Laid, Source, TimeCode, configure, conflicts, group_attributes, lay, new_group, returning,
+    row_chunk, rules, sort, static_window, units,
 };
 use crate::read::{self, Input};
 use crate::zarr::{ZATTRS, chunk_key, encode_chunk, is_all_fill, parse_zmetadata, zmetadata};
@@ -63,7 +63,7 @@ pub(super) async fn lay_out(
             None => return Ok(None),
         },
     };
-    let mut known = fitting(grid, survey, &group, &state, known)?;
+    let mut known = fitting(context, grid, survey, &group, &state, known)?;
     let (gone, absent) = (gone.iter().map(String::as_str).collect(), absent.iter().map(String::as_str).collect());
     let keep_sorted = context.document.keep_sorted;
     let (incoming, laid) = loop {
@@ -80,7 +80,7 @@ pub(super) async fn lay_out(
         }
         let recalled = returning.iter().filter_map(|key| survey.recall(key)).collect();
         let recalled = read_headers(context, grid, survey, recalled).await?;
-        known.extend(fitting(grid, survey, &group, &state, recalled)?);
+        known.extend(fitting(context, grid, survey, &group, &state, recalled)?);
     };
     if known.is_empty() && gone.is_empty() && laid.order.is_none() && !reconfigured {
         return Ok(None);
@@ -201,12 +201,13 @@ async fn found_store(
     known: &mut Vec<Known>,
 ) -> Result<Option<(Group, GridState, Vec<StagedObject>)>, StageError> {
     let mut unfit = Vec::new();
-    while let Some(at) = reference(known) {
+    while let Some(at) = reference(known, context.document.compat) {
         let file = known.remove(at);
         let founded = match fetch(context, &file.candidate.file, IN_MEMORY).await? {
             Ok(input) => {
                 let (config, grid, rules) = (Arc::clone(&context.config), Arc::clone(grid), rules(context.document.compat));
-                let founded = with_reader(input, move |reader| found(reader, &config, &grid, rules)).await;
+                let coordinates = Arc::clone(&file.header.coordinates);
+                let founded = with_reader(input, move |reader| found(reader, &coordinates, &config, &grid, rules)).await;
                 founded.map_err(|error| refused(&file.candidate.file, &error))
             }
             Err(record) => Err(turned(record)),
@@ -243,8 +244,15 @@ struct Founded {
     digests: BTreeMap<String, String>,
 }
 
-fn found(reader: &dyn read::Reader, config: &DatasetConfig, grid: &GridConfig, rules: Rules) -> Result<Founded, GridError> {
-    let group = new_group(reader, config, grid, rules)?;
+fn found(
+    reader: &dyn read::Reader,
+    coordinates: &BTreeMap<String, Vec<f64>>,
+    config: &DatasetConfig,
+    grid: &GridConfig,
+    rules: Rules,
+) -> Result<Founded, GridError> {
+    let axes = Axes::of(reader, grid, rules.compat, coordinates)?;
+    let group = new_group(reader, &axes, config, grid, rules)?;
     TimeCode::of(group.arrays.get(grid.append_name()).ok_or_else(|| GridError::MissingCoordinate(grid.append_name().to_owned()))?)?;
     let (mut chunks, mut digests) = (Vec::new(), BTreeMap::new());
     for (name, array) in &group.arrays {
@@ -252,7 +260,7 @@ fn found(reader: &dyn read::Reader, config: &DatasetConfig, grid: &GridConfig, r
         if dimensions.contains(&grid.append_name()) {
             continue;
         }
-        let window = static_window(name, array, reader, grid, rules)?;
+        let window = static_window(name, array, &Source { reader, axes: &axes, places: &[] }, grid, rules)?;
         if dimensions != [name] {
             digests.insert(name.clone(), window.digest());
         }
@@ -272,12 +280,12 @@ fn turned(record: FileRecord) -> OtherFile {
     OtherFile { key, etag, outcome, reason, message, held: false }
 }
 
-/// The earliest file of the grid that most files have.
-fn reference(known: &[Known]) -> Option<usize> {
+/// The earliest file of the grid that most files have, in whichever direction they have it.
+fn reference(known: &[Known], compat: Compat) -> Option<usize> {
     // The files of each grid; the first stands for all.
     let mut grids: Vec<Vec<usize>> = Vec::new();
     for (at, file) in known.iter().enumerate() {
-        match grids.iter_mut().find(|files| file.header.check(&known[files[0]].header.coordinates).is_ok()) {
+        match grids.iter_mut().find(|files| file.header.check(&known[files[0]].header.coordinates, compat).is_ok()) {
             Some(files) => files.push(at),
             None => grids.push(vec![at]),
         }
@@ -299,6 +307,7 @@ async fn attributes_of(
 
 /// The files that have the store's grid and times it can hold, each with the store's numbers for its times.
 fn fitting(
+    context: &Context,
     grid: &GridConfig,
     survey: &mut Survey,
     group: &Group,
@@ -309,7 +318,7 @@ fn fitting(
     let code = TimeCode::of(code).map_err(|error| StageError::corrupt(ZATTRS, error))?;
     let mut fitting = Vec::new();
     for file in known {
-        let numbers = file.header.check(&state.coordinates).and_then(|()| code.numbers(&file.header));
+        let numbers = file.header.check(&state.coordinates, context.document.compat).and_then(|()| code.numbers(&file.header));
         match numbers {
             Ok(numbers) => fitting.push((file, numbers)),
             Err(error) => survey.turned_away(file.candidate.why, refused(&file.candidate.file, &error)),

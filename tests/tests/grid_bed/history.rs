@@ -30,6 +30,7 @@ pub async fn play(seed: u64) -> Result<()> {
         removing: random.below(2) == 0,
         sorted: random.below(3) == 0,
         max_files: 1 + random.below(4) as u32,
+        incumbent: false,
     };
     let mut history = History { grid: GridBed::new(knobs)?, random, old: BTreeMap::new(), told: Vec::new() };
     let runs = 4 + history.random.below(3);
@@ -104,6 +105,7 @@ impl History {
             0 | 1 if self.grid.model.founded => Kind::Cut,
             2 | 3 if self.grid.model.founded => Kind::Texts,
             4 if self.grid.model.founded => Kind::Shifted,
+            5 | 6 if self.grid.model.founded => Kind::Reversed,
             _ => Kind::Good,
         };
         let times = match &there {

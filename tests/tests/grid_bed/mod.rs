@@ -3,6 +3,7 @@
 pub mod history;
 pub mod journeys;
 pub mod model;
+pub mod regrid;
 pub mod store;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,7 +14,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context as _, Result, ensure};
 use converter::zarr::{Fill, chunk_indices, chunk_key};
 use crds::resource::CloudOptimisedDataset;
-use crds::wire::{Digest, OnSourceDelete};
+use crds::wire::{Compat, Digest, OnSourceDelete};
 use futures::TryStreamExt;
 use serde_json::{Value, json};
 use tests::fixtures::{Slice, draft};
@@ -32,11 +33,12 @@ pub struct Knobs {
     pub removing: bool,
     pub sorted: bool,
     pub max_files: u32,
+    pub incumbent: bool,
 }
 
 impl Default for Knobs {
     fn default() -> Self {
-        Self { latitudes: 2, longitudes: 3, chunks: [3, 2, 2], removing: false, sorted: false, max_files: 2 }
+        Self { latitudes: 2, longitudes: 3, chunks: [3, 2, 2], removing: false, sorted: false, max_files: 2, incumbent: false }
     }
 }
 
@@ -68,6 +70,7 @@ impl Knobs {
         resource.spec.config = Some(Value::String(self.config().to_string()));
         resource.spec.max_withdrawn_percent = Some(100);
         resource.spec.failure_budget = None;
+        resource.spec.compat = self.incumbent.then_some(Compat::Incumbent);
         resource.spec.on_source_delete = self.removing.then_some(OnSourceDelete::Remove);
         resource.spec.keep_sorted = Some(self.sorted);
         resource.spec.batching.get_or_insert_default().max_files = Some(self.max_files);
@@ -147,6 +150,7 @@ impl GridBed {
                 made.at("LATITUDE").values = (0..slice.latitudes).map(|y| Slice::latitude(y) + 0.1).collect::<Vec<f64>>().into();
                 draft::write(&path, &made)?;
             }
+            Kind::Reversed => draft::write(&path, slice.draft().reverse("LATITUDE"))?,
             Kind::Good | Kind::Cut => slice.write(&path)?,
         }
         if version.kind == Kind::Cut {

@@ -12,6 +12,8 @@ const SAME: i64 = 1_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Good,
+    /// As good, its latitudes the other way round.
+    Reversed,
     /// Cut off: nobody can open it.
     Cut,
     /// Of another grid.
