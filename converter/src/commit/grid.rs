@@ -2,12 +2,12 @@
 
 use std::collections::HashSet;
 
-use crds::wire::{Copy, GridRows, GridState, Head, Plan, PlannedGrid, StoredTimes};
+use crds::wire::{Compat, Copy, GridRows, GridState, Head, Plan, PlannedGrid, StoredTimes};
 use sha2::{Digest as _, Sha256};
 
 use crate::context::Context;
 use crate::error::StageError;
-use crate::grid::{is_own, numbered};
+use crate::grid::{cover, is_own, numbered};
 use crate::plan::read_state;
 use crate::source::basename;
 use crate::zarr::{
@@ -44,12 +44,15 @@ pub(super) async fn stage(
     let GridState { rows: before, metadata: metadata_before, .. } = read_state(context, head).await?.unwrap_or_default();
     let corrupt = |error: ZarrError| StageError::corrupt(key, error);
     let rows = settled(&planned, &before, processed);
-    let PlannedGrid { state: GridState { metadata, coordinates, statics: digests, .. }, statics, .. } = planned;
+    let PlannedGrid { state: GridState { metadata, coordinates, statics: digests, extents, .. }, statics, .. } = planned;
     let nothing_new = processed.is_empty() && metadata == metadata_before && unchanged(&before, &rows);
-    let (attributes, mut arrays) = parse_zmetadata(metadata.as_bytes()).map_err(corrupt)?;
+    let (mut attributes, mut arrays) = parse_zmetadata(metadata.as_bytes()).map_err(corrupt)?;
     // Nothing to show that is not seen already, or no file of a new store is in.
     if nothing_new || (rows.files.is_empty() && before.is_empty()) {
         return Ok(None);
+    }
+    if let Some(grid) = context.config.grid.as_ref().filter(|_| context.document.compat == Compat::Fixed) {
+        cover(&mut attributes, &rows, &extents, &context.config, grid);
     }
     let length = rows.len() as u64;
     let append = context.config.grid.as_ref().map(|grid| grid.append_name().to_owned()).unwrap_or_default();
@@ -82,7 +85,7 @@ pub(super) async fn stage(
     staging.put(ZMETADATA, body).await?;
     let Some(last) = staging.copies.pop() else { return Ok(None) };
     let owned = rows.owners.iter().flatten().count() as u64;
-    let state = GridState { metadata, rows, coordinates, statics: digests };
+    let state = GridState { metadata, rows, coordinates, statics: digests, extents };
     let key = context.layout.grid(&context.run, &context.nonce);
     let body = serde_json::to_vec(&state).map_err(|source| StageError::corrupt(&key, source))?;
     context.destination.put(&key, body.into()).await?;

@@ -1,11 +1,13 @@
 //! Grids: which arrays a store has, where the rows of files go, and what their values are.
 //!
-//! `header` reads what a plan must know of a file, `lay` decides where its rows go, `arrays` which arrays
-//! there are, `cells` what lies in them, `window` cuts boxes out of files and puts them into chunks.
+//! `header` reads what a plan must know of a file, `lay` decides where its rows go, `arrays` which arrays there are,
+//! `extent` what they cover, `cells` what lies in them, `window` cuts boxes
+//! out of files and puts them into chunks.
 
 mod arrays;
 mod cells;
 mod error;
+mod extent;
 mod header;
 mod lay;
 mod times;
@@ -18,6 +20,7 @@ use crate::cf::Rules;
 pub use arrays::{FILENAME, Form, Group, added_text, configure, form, group_attributes, is_own, new_group, row_chunk};
 pub use cells::{cast, nothing, raw};
 pub use error::GridError;
+pub use extent::{cover, extents};
 pub use header::Header;
 pub use lay::{Incoming, Laid, Unit, lay, numbered, units};
 pub use times::TimeCode;

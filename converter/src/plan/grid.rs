@@ -16,7 +16,8 @@ use crate::context::Context;
 use crate::convert::fetch;
 use crate::error::StageError;
 use crate::grid::{
-    GridError, Group, Header, Incoming, Laid, TimeCode, configure, group_attributes, lay, new_group, row_chunk, rules, static_window, units,
+    GridError, Group, Header, Incoming, Laid, TimeCode, configure, extents, group_attributes, lay, new_group, row_chunk, rules,
+    static_window, units,
 };
 use crate::read::{self, Input};
 use crate::zarr::{ZATTRS, chunk_key, encode_chunk, is_all_fill, parse_zmetadata, zmetadata};
@@ -199,7 +200,7 @@ async fn found_store(
             Err(record) => Err(turned(record)),
         };
         match founded {
-            Ok(Founded { group, chunks, digests }) => {
+            Ok(Founded { group, chunks, digests, extents }) => {
                 let mut statics = Vec::new();
                 for (number, (key, body)) in chunks.into_iter().enumerate() {
                     let staged_key = context.layout.staged_grid(&context.run, "plan", &context.nonce, number);
@@ -207,7 +208,8 @@ async fn found_store(
                     let etag = context.destination.put(&staged_key, body.into()).await?.etag;
                     statics.push(StagedObject { final_key: format!("{}/{key}", context.folder()), staged_key, etag, rows: 0, bytes });
                 }
-                let state = GridState { coordinates: (*file.header.coordinates).clone(), statics: digests, ..GridState::default() };
+                let state =
+                    GridState { coordinates: (*file.header.coordinates).clone(), statics: digests, extents, ..GridState::default() };
                 known.push(file);
                 known.extend(unfit.into_iter().map(|(file, _)| file));
                 known.sort_by(|one, two| one.candidate.file.key.cmp(&two.candidate.file.key));
@@ -228,10 +230,11 @@ struct Founded {
     chunks: Vec<(String, Vec<u8>)>,
     /// What is in them.
     digests: BTreeMap<String, String>,
+    extents: BTreeMap<String, f64>,
 }
 
 fn found(reader: &dyn read::Reader, config: &DatasetConfig, grid: &GridConfig, rules: Rules) -> Result<Founded, GridError> {
-    let group = new_group(reader, config, grid, rules)?;
+    let mut group = new_group(reader, config, grid, rules)?;
     TimeCode::of(group.arrays.get(grid.append_name()).ok_or_else(|| GridError::MissingCoordinate(grid.append_name().to_owned()))?)?;
     let (mut chunks, mut digests) = (Vec::new(), BTreeMap::new());
     for (name, array) in &group.arrays {
@@ -250,7 +253,10 @@ fn found(reader: &dyn read::Reader, config: &DatasetConfig, grid: &GridConfig, r
             }
         }
     }
-    Ok(Founded { group, chunks, digests })
+    // The incumbent computed none.
+    let extents = if rules.compat == Compat::Fixed { extents(reader, grid.append_name(), &mut group) } else { BTreeMap::new() };
+    configure(&mut group.attributes, config, grid);
+    Ok(Founded { group, chunks, digests, extents })
 }
 
 /// What became of a file that could not be fetched.
@@ -307,13 +313,13 @@ fn fitting(
 
 /// The state if every file is converted.
 fn next_state(
-    state: GridState,
+    mut state: GridState,
     group: &Group,
     grid: &GridConfig,
     laid: &Laid,
     known: &[(Known, StoredTimes)],
 ) -> Result<GridState, StageError> {
-    let mut rows = state.rows;
+    let mut rows = std::mem::take(&mut state.rows);
     let floats =
         known.first().map_or(matches!(rows.stored, StoredTimes::Floats(_)), |(_, numbers)| matches!(numbers, StoredTimes::Floats(_)));
     if rows.is_empty() && !floats {
@@ -332,7 +338,7 @@ fn next_state(
         array.set_length(grid.append_name(), rows.len() as u64);
     }
     let metadata = String::from_utf8(zmetadata(&group.attributes, &arrays)).map_err(|error| StageError::corrupt(".zmetadata", error))?;
-    Ok(GridState { metadata, rows, coordinates: state.coordinates, statics: state.statics })
+    Ok(GridState { metadata, rows, ..state })
 }
 
 /// Packs units of chunks into batches and writes them.

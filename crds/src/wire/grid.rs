@@ -18,6 +18,9 @@ pub struct GridState {
     /// SHA-256 of the values of each other array without rows, hexadecimal.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub statics: BTreeMap<String, String>,
+    /// How far its positions reach, by the group's attribute that says so.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub extents: BTreeMap<String, f64>,
 }
 
 /// The rows along the append dimension, in the order of the store.

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result, ensure};
-use converter::zarr::{Fill, chunk_indices, chunk_key};
+use converter::zarr::{Attr, Attributes, Fill, ZATTRS, chunk_indices, chunk_key, parse_attributes};
 use crds::resource::CloudOptimisedDataset;
 use crds::wire::{Digest, OnSourceDelete};
 use futures::TryStreamExt;
@@ -194,6 +194,7 @@ impl GridBed {
         let found = |name: &str| arrays.get(name).with_context(|| format!("no array {name}"));
         let all = ["COUNT", "DEPTH", "EXTRA", "LATITUDE", "LONGITUDE", "SPEED", "TEMP", "TIME", "filename"];
         ensure!(arrays.keys().eq(all), "arrays {:?}", arrays.keys());
+        self.check_coverage()?;
         let (ny, nx) = (self.knobs.latitudes, self.knobs.longitudes);
         let names: Vec<String> = rows.iter().map(basename).collect();
         ensure!(found("filename")?.texts() == names, "filename is {:?}, the model has {names:?}", found("filename")?.texts());
@@ -218,6 +219,33 @@ impl GridBed {
         hold(found("DEPTH")?, &everywhere[1..], &here[1..], &depth).context("DEPTH")?;
         hold(found("LATITUDE")?, &everywhere[1..2], &here[1..2], &(0..ny).map(Slice::latitude).collect::<Vec<_>>()).context("LATITUDE")?;
         hold(found("LONGITUDE")?, &everywhere[2..], &here[2..], &(0..nx).map(Slice::longitude).collect::<Vec<_>>()).context("LONGITUDE")
+    }
+
+    /// The group's attributes.
+    pub fn attributes(&self) -> Result<Attributes> {
+        Ok(parse_attributes(&std::fs::read(self.folder().join(ZATTRS))?)?)
+    }
+
+    /// The attributes say what the rows that are not masked cover, and where the grid lies.
+    fn check_coverage(&self) -> Result<()> {
+        let attributes = self.attributes()?;
+        let times = || self.model.rows.iter().filter(|row| row.owner.is_some()).map(|row| row.time);
+        for (name, time) in [("time_coverage_start", times().min()), ("time_coverage_end", times().max())] {
+            let told = attributes.get(name).and_then(Attr::as_text);
+            let told = told.map(|text| Ok::<_, jiff::Error>(text.parse::<jiff::Timestamp>()?.as_microsecond())).transpose()?;
+            // To the millisecond.
+            let same = told.is_none() == time.is_none() && told.zip(time).is_none_or(|(told, time)| (told - time).abs() <= 510);
+            ensure!(same, "{name} is {told:?}, the model has {time:?}");
+        }
+        for (name, position) in [
+            ("geospatial_lat_min", Slice::latitude(0)),
+            ("geospatial_lat_max", Slice::latitude(self.knobs.latitudes - 1)),
+            ("geospatial_lon_min", Slice::longitude(0)),
+            ("geospatial_lon_max", Slice::longitude(self.knobs.longitudes - 1)),
+        ] {
+            ensure!(attributes.get(name) == Some(&Attr::Float(position)), "{name} is {:?} instead of {position}", attributes.get(name));
+        }
+        Ok(())
     }
 
     /// Makes microseconds since 1970 of numbers of the store.
