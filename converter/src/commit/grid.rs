@@ -1,6 +1,6 @@
 //! The commit of a grid: its own arrays and the metadata, after what became of each file.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use crds::wire::{Compat, Copy, GridRows, GridState, Head, Plan, PlannedGrid, StoredTimes};
 use sha2::{Digest as _, Sha256};
@@ -70,10 +70,11 @@ pub(super) async fn stage(
             staging.put(&format!("{name}/{}", chunk_key(&[index])), body.map_err(corrupt)?).await?;
         }
     }
-    let old = head.and_then(|head| head.grid.as_ref()).is_some();
+    let published =
+        if metadata_before.is_empty() { BTreeMap::new() } else { parse_zmetadata(metadata_before.as_bytes()).map_err(corrupt)?.1 };
     for (name, Array { metadata, attributes }) in &arrays {
         staging.put(&format!("{name}/{ZARRAY}"), metadata.to_json().into_bytes()).await?;
-        if !old {
+        if published.get(name).is_none_or(|before| before.attributes != *attributes) {
             staging.put(&format!("{name}/{ZATTRS}"), attributes_json(attributes).into_bytes()).await?;
         }
     }

@@ -17,7 +17,7 @@ use crds::wire::Compat;
 
 use crate::cf::Rules;
 
-pub use arrays::{FILENAME, Form, Group, added_text, configure, form, group_attributes, is_own, new_group, row_chunk};
+pub use arrays::{FILENAME, Form, Group, added_text, configure, form, group_attributes, is_own, new_group, reconfigure, row_chunk};
 pub use cells::{cast, nothing, raw};
 pub use error::GridError;
 pub use extent::{cover, extents};

@@ -16,8 +16,8 @@ use crate::context::Context;
 use crate::convert::fetch;
 use crate::error::StageError;
 use crate::grid::{
-    GridError, Group, Header, Incoming, Laid, TimeCode, configure, extents, group_attributes, lay, new_group, row_chunk, rules,
-    static_window, units,
+    GridError, Group, Header, Incoming, Laid, TimeCode, configure, cover, extents, group_attributes, lay, new_group, reconfigure,
+    row_chunk, rules, static_window, units,
 };
 use crate::read::{self, Input};
 use crate::zarr::{ZATTRS, chunk_key, encode_chunk, is_all_fill, parse_zmetadata, zmetadata};
@@ -34,7 +34,8 @@ struct Known {
     header: Header,
 }
 
-/// Lays out the candidates of the survey and writes their batches. None when nothing of the grid changes.
+/// Lays out the candidates of the survey and writes their batches. None when nothing of the grid changes. `reconfigured`
+/// says that the config has other attributes than that of the run before.
 ///
 /// # Errors
 /// Store trouble; a state that cannot be read.
@@ -42,6 +43,7 @@ pub(super) async fn lay_out(
     context: &Context,
     grid: &Arc<GridConfig>,
     state: Option<GridState>,
+    reconfigured: bool,
     survey: &mut Survey,
 ) -> Result<Option<String>, StageError> {
     let Some(candidates) = survey.grid.as_mut() else { return Ok(None) };
@@ -51,9 +53,15 @@ pub(super) async fn lay_out(
     let (mut group, state, statics) = match state {
         Some(state) => {
             let mut group = open_store(&state)?;
-            let before = group.attributes.clone();
+            let before = group.clone();
             configure(&mut group.attributes, &context.config, grid);
-            if known.is_empty() && gone.is_empty() && group.attributes == before {
+            if reconfigured {
+                reconfigure(&mut group.arrays, grid);
+                if context.document.compat == Compat::Fixed {
+                    cover(&mut group.attributes, &state.rows, &state.extents, &context.config, grid);
+                }
+            }
+            if known.is_empty() && gone.is_empty() && group == before {
                 return Ok(None);
             }
             (group, state, Vec::new())
