@@ -24,8 +24,9 @@ pub(super) struct Published {
     pub copies: Vec<Copy>,
     /// `.zmetadata`, and the SHA-256 of its bytes.
     pub last: (Copy, String),
-    /// Rows that are not masked.
+    /// Rows that are not masked, and rows that are.
     pub rows: u64,
+    pub masked: u64,
 }
 
 /// Stages all that readers need to see the rows of the files that were `processed`.
@@ -90,7 +91,7 @@ pub(super) async fn stage(
     let key = context.layout.grid(&context.run, &context.nonce);
     let body = serde_json::to_vec(&state).map_err(|source| StageError::corrupt(&key, source))?;
     context.destination.put(&key, body.into()).await?;
-    Ok(Some(Published { state: key, copies: staging.copies, last: (last, sha256), rows: owned }))
+    Ok(Some(Published { state: key, copies: staging.copies, last: (last, sha256), rows: owned, masked: length - owned }))
 }
 
 /// Rows of files that are not in: as they were, or masked where that is given up.

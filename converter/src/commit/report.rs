@@ -163,7 +163,13 @@ fn field(text: &str) -> String {
 }
 
 /// Writes `files.csv` and `report.json`; returns the URL of the latter.
-pub(super) async fn write(context: &Context, plan: &Plan, counts: &FileCounts, story: &mut Story) -> Result<String, StageError> {
+pub(super) async fn write(
+    context: &Context,
+    plan: &Plan,
+    counts: &FileCounts,
+    rows_masked: u64,
+    story: &mut Story,
+) -> Result<String, StageError> {
     story.csv.flush().map_err(scratch)?;
     let lines = story.csv.get_ref().as_file().try_clone().map_err(scratch)?;
     let length = lines.metadata().map_err(scratch)?.len();
@@ -177,6 +183,7 @@ pub(super) async fn write(context: &Context, plan: &Plan, counts: &FileCounts, s
         files: *counts,
         rows: story.rows,
         rows_left_out: story.rows_left_out.clone(),
+        rows_masked,
         bytes_read: story.bytes_read,
         bytes_written: story.bytes_written,
         objects: story.objects,

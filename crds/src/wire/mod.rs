@@ -22,3 +22,8 @@ pub use manifest::{FileRecord, Manifest, Outcome, StagedObject};
 pub use plan::{Batch, ClassCounts, OtherFile, Plan, PlannedFile};
 pub use reason::{Class, Reason};
 pub use report::{FileCounts, Report, RequestCounts, Requests};
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}

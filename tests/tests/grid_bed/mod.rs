@@ -175,9 +175,10 @@ impl GridBed {
         ensure!(head.pending.is_none(), "effects are pending after the commit");
         ensure!(head.totals == *totals, "head and digest have other totals");
         let with_rows = self.model.rows.iter().filter(|row| row.owner.is_some()).count() as u64;
-        let told = [totals.processed, totals.failed, totals.skipped, totals.withdrawn, totals.rows];
-        let right = [files.processed + files.unchanged, files.failed, files.skipped, expected.kept, with_rows];
-        ensure!(told == right, "totals (processed, failed, skipped, withdrawn, rows): {told:?}, the model {right:?}");
+        let masked = self.model.rows.len() as u64 - with_rows;
+        let told = [totals.processed, totals.failed, totals.skipped, totals.withdrawn, totals.rows, totals.rows_masked];
+        let right = [files.processed + files.unchanged, files.failed, files.skipped, expected.kept, with_rows, masked];
+        ensure!(told == right, "totals (processed, failed, skipped, withdrawn, rows, masked): {told:?}, the model {right:?}");
         let context = self.bed.context(run, 0, converter::failpoint::FailPoints::none())?;
         let left: Vec<_> = context.destination.list(&context.layout.staged_all(run)).try_collect().await?;
         ensure!(left.is_empty(), "left behind: {left:?}");
