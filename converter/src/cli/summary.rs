@@ -102,6 +102,7 @@ pub(super) fn planned_report(plan: &Plan) -> Report {
         seconds: 0.0,
         requests: None,
         errors: Vec::new(),
+        warnings: plan.warnings.clone(),
         file_results: Vec::new(),
         file_results_omitted: 0,
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{BufWriter, Write};
 use std::sync::Arc;
 
-use crds::wire::{Digest, ErrorGroup, FileCounts, FileRecord, LedgerRecord, Outcome, Plan, Reason, Report, Totals};
+use crds::wire::{Digest, ErrorGroup, FileCounts, FileRecord, LedgerRecord, Outcome, Plan, Reason, Report, Totals, brief};
 use jiff::Timestamp;
 use tempfile::NamedTempFile;
 
@@ -190,6 +190,7 @@ pub(super) async fn write(
         seconds: seconds_since(plan.started),
         requests: None,
         errors: story.groups(),
+        warnings: plan.warnings.clone(),
         file_results: std::mem::take(&mut story.results),
         file_results_omitted: story.results_omitted,
     };
@@ -228,5 +229,6 @@ pub(super) fn digest(
         errors,
         errors_omitted: u32::try_from(omitted).unwrap_or(u32::MAX),
         report,
+        warnings: brief(&plan.warnings),
     }
 }

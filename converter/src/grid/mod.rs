@@ -1,9 +1,10 @@
 //! Grids: which arrays a store has, where the rows of files go, and what their values are.
 //!
 //! `header` reads what a plan must know of a file, `lay` decides where its rows go, `arrays` which arrays there are,
-//! `extent` what they cover, `cells` what lies in them, `window` cuts boxes
+//! `advice` what is to be said of their chunks, `extent` what they cover, `cells` what lies in them, `window` cuts boxes
 //! out of files and puts them into chunks.
 
+mod advice;
 mod arrays;
 mod cells;
 mod error;
@@ -17,6 +18,7 @@ use crds::wire::Compat;
 
 use crate::cf::Rules;
 
+pub use advice::advise;
 pub use arrays::{FILENAME, Form, Group, added_text, configure, form, group_attributes, is_own, new_group, reconfigure, row_chunk};
 pub use cells::{cast, nothing, raw};
 pub use error::GridError;

@@ -16,7 +16,7 @@ use crate::context::Context;
 use crate::convert::fetch;
 use crate::error::StageError;
 use crate::grid::{
-    GridError, Group, Header, Incoming, Laid, TimeCode, configure, cover, extents, group_attributes, lay, new_group, reconfigure,
+    GridError, Group, Header, Incoming, Laid, TimeCode, advise, configure, cover, extents, group_attributes, lay, new_group, reconfigure,
     row_chunk, rules, static_window, units,
 };
 use crate::read::{self, Input};
@@ -68,7 +68,10 @@ pub(super) async fn lay_out(
         }
         None if known.is_empty() => return Ok(None),
         None => match found_store(context, grid, survey, &mut known).await? {
-            Some(founded) => founded,
+            Some(founded) => {
+                survey.warnings = advise(&founded.0.arrays, grid.append_name());
+                founded
+            }
             None => return Ok(None),
         },
     };

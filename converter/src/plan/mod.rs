@@ -165,6 +165,7 @@ async fn write_plan(
         hostile: survey.hostile,
         relayout,
         grid,
+        warnings: survey.warnings,
     };
     let key = context.layout.plan(&context.run);
     let body = serde_json::to_vec(&plan).map_err(|source| StageError::corrupt(&key, source))?;

@@ -12,7 +12,7 @@ pub mod plan;
 pub mod reason;
 pub mod report;
 
-pub use digest::{Digest, ErrorGroup, StageFailure};
+pub use digest::{Digest, ErrorGroup, StageFailure, brief};
 pub use document::{Access, Batching, Compat, Document, FailureBudget, Hashes, Naming, OnSourceDelete};
 pub use exit::ExitCode;
 pub use grid::{GridRows, GridState, Owner, Place, PlannedGrid, StoredTimes};

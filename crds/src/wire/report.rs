@@ -95,6 +95,9 @@ pub struct Report {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requests: Option<Requests>,
     pub errors: Vec<ErrorGroup>,
+    /// What is worth saying to the author of the config.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// Every file the run touched; unchanged ones stand in `files.csv` only.
     pub file_results: Vec<FileRecord>,
     /// Results that stand in `files.csv` only, because there are too many.
