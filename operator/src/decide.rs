@@ -68,11 +68,13 @@ pub struct Launch {
     pub cause_of_missing: Option<Reason>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Planned {
     pub classes: ClassCounts,
     pub batches: u32,
     pub batch_files: u64,
+    /// What is worth saying to the author of the config, now that files were looked at.
+    pub warnings: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -189,8 +191,8 @@ fn proceed(seen: &Observation, run: &CurrentRun) -> Decision {
     match (&latest.end, run.stage) {
         (End::Leaving, _) => Decision::new(Step::Await, Trouble::Unseen, SOON),
         (End::Working, _) => working(seen, run, &attempts, latest),
-        (End::Done(Some(Digest::Plan { classes, batches, batch_files, .. })), Stage::Plan | Stage::Unknown) => {
-            let plan = Planned { classes: *classes, batches: *batches, batch_files: *batch_files };
+        (End::Done(Some(Digest::Plan { classes, batches, batch_files, warnings, .. })), Stage::Plan | Stage::Unknown) => {
+            let plan = Planned { classes: *classes, batches: *batches, batch_files: *batch_files, warnings: warnings.clone() };
             let stage = if plan.batches == 0 { Stage::Commit } else { Stage::Convert };
             launch(seen, run, Launch { stage, attempt: 0, batches: plan.batches, plan: Some(plan), cause_of_missing: None })
         }

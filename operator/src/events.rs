@@ -1,13 +1,14 @@
 //! Events: one per real transition, read off the old status and the new one. Nothing depends on them.
 
 use crds::resource::{CloudOptimisedDatasetStatus, RunOutcome, Stage};
+use crds::wire::Digest;
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::runtime::events::{Event, EventType};
 
 use crate::conditions::types;
 use crate::context::Context;
-use crate::decide::{Decision, Start, Step};
+use crate::decide::{Decision, Ending, Launch, Start, Step};
 
 /// What has happened between two statuses.
 #[must_use]
@@ -36,6 +37,9 @@ pub fn between(old: &CloudOptimisedDatasetStatus, new: &CloudOptimisedDatasetSta
         let (files, batches) = (is.files_total.unwrap_or_default(), is.batches_total.unwrap_or_default());
         events.push(event(EventType::Normal, "PlanReady", "Plan", &format!("run {}: {files} files in {batches} batches", is.id)));
     }
+    if let Some(warnings) = warnings(old, &decision.step) {
+        events.push(event(EventType::Warning, "ConfigRemarks", "Plan", &warnings.join("; ")));
+    }
     if let Some(last) = new.last_run.as_ref().filter(|last| old.last_run.as_ref().is_none_or(|before| before.id != last.id)) {
         let note = format!("run {}: {}", last.id, last.message.as_deref().unwrap_or_default());
         events.push(match last.outcome {
@@ -57,6 +61,20 @@ pub fn between(old: &CloudOptimisedDatasetStatus, new: &CloudOptimisedDatasetSta
         events.push(event(EventType::Normal, "Resumed", "Suspend", "runs are started again"));
     }
     events
+}
+
+/// What a plan has to say of the config, in its own word or in that of the pod that also committed.
+fn warnings<'a>(old: &CloudOptimisedDatasetStatus, step: &'a Step) -> Option<&'a [String]> {
+    let warnings = match step {
+        Step::Launch(Launch { plan: Some(plan), .. }) => &plan.warnings,
+        Step::Finish(Ending::Committed(Digest::Commit { warnings, .. }))
+            if old.current_run.as_ref().is_some_and(|run| run.stage == Stage::Plan) =>
+        {
+            warnings
+        }
+        _ => return None,
+    };
+    (!warnings.is_empty()).then_some(warnings)
 }
 
 fn is<'a>(status: &'a CloudOptimisedDatasetStatus, type_: &str) -> Option<&'a Condition> {

@@ -111,6 +111,7 @@ fn committed(status: &mut CloudOptimisedDatasetStatus, seen: &Observation, diges
         withdrawn: totals.withdrawn,
     });
     status.rows = Some(totals.rows);
+    status.rows_masked = Some(totals.rows_masked).filter(|rows| *rows > 0);
     status.bytes = Some(totals.bytes);
     status.report = Some(report.clone());
     status.errors = errors.iter().take(MAX_ERRORS).map(|group| ErrorSummary::new(group, Time(seen.now))).collect();

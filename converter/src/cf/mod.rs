@@ -58,6 +58,12 @@ pub fn is_duration(variable: &Variable) -> bool {
     matches!(units::TimeLike::of(variable.text("units")), Some(units::TimeLike::Duration(_)))
 }
 
+/// Whether readers make times or durations of numbers with these units.
+#[must_use]
+pub fn is_time_like(units: &str) -> bool {
+    units::TimeLike::of(Some(units)).is_some()
+}
+
 /// The dimensions a decoded variable has: its own, without a last one that is joined into text.
 #[must_use]
 pub fn decoded_dimensions<'a>(reader: &dyn Reader, variable: &'a Variable) -> &'a [usize] {

@@ -44,6 +44,10 @@ impl Progress {
         }
     }
 
+    pub fn warn(&self, warnings: &[String]) {
+        self.bar.suspend(|| warnings.iter().for_each(|warning| eprintln!("warning: {warning}")));
+    }
+
     pub fn committing(&self) {
         self.bar.set_message("committing");
     }

@@ -73,6 +73,7 @@ fn followed(before: Report, mut last: Report) -> Report {
         all.source += before.source;
         all.destination += before.destination;
     }
+    last.warnings.extend(before.warnings);
     for (reason, rows) in before.rows_left_out {
         *last.rows_left_out.entry(reason).or_default() += rows;
     }
@@ -90,6 +91,9 @@ async fn one(args: &RunArgs, document: Document, limits: Limits, secrets: &Secre
     let planned: u64 = plan.batch_files.iter().map(|files| u64::from(*files)).sum();
     context.tally.planned.store(planned, Ordering::Relaxed);
     progress.planned(planned, plan.batch_bytes);
+    if !args.quiet {
+        progress.warn(&plan.warnings);
+    }
     if args.dry_run {
         progress.finish();
         context.destination.delete_below(&context.layout.run(&context.run)).await?;

@@ -1,6 +1,6 @@
 //! One stage of a run, as a pod runs it: the digest goes into the termination message.
 
-use crds::wire::{Digest, Document, ExitCode, Plan, Totals};
+use crds::wire::{Digest, Document, ExitCode, Plan, Totals, brief};
 
 use super::args::StageArgs;
 use super::signal::until_told;
@@ -81,6 +81,7 @@ async fn plan_stage(context: &Context) -> Result<Digest, StageError> {
             totals: head.map_or_else(Totals::default, |head| head.totals),
             batches: plan.batches,
             batch_files: plan.batch_files.iter().map(|files| u64::from(*files)).sum(),
+            warnings: brief(&plan.warnings),
         });
     }
     if plan.batches == 1 {

@@ -28,6 +28,9 @@ pub(super) fn print(context: &Context, plan: &Plan, report: &Report, elapsed: Du
     }
     lines.push(("rows".to_owned(), report.rows.to_string()));
     lines.extend(report.rows_left_out.iter().map(|(reason, rows)| (format!("  left out, {reason}"), rows.to_string())));
+    if report.rows_masked > 0 {
+        lines.push(("  masked".to_owned(), report.rows_masked.to_string()));
+    }
     lines.push(("objects".to_owned(), report.objects.to_string()));
     lines.push(("read".to_owned(), size(report.bytes_read)));
     lines.push(("written".to_owned(), size(report.bytes_written)));
@@ -92,12 +95,14 @@ pub(super) fn planned_report(plan: &Plan) -> Report {
         files: FileCounts { discovered: counts.discovered, pending: counts.discovered, ..FileCounts::default() },
         rows: 0,
         rows_left_out: BTreeMap::new(),
+        rows_masked: 0,
         bytes_read: 0,
         bytes_written: 0,
         objects: 0,
         seconds: 0.0,
         requests: None,
         errors: Vec::new(),
+        warnings: plan.warnings.clone(),
         file_results: Vec::new(),
         file_results_omitted: 0,
     }

@@ -109,7 +109,8 @@ impl<'a> Fold<'a> {
         self.grid = grid::stage(self.context, self.plan, head, &self.processed).await?;
         if self.context.config.grid.is_some() {
             // A row has one owner, whatever rows its file had when it was converted.
-            self.totals.rows = self.grid.as_ref().map_or(head.map_or(0, |head| head.totals.rows), |published| published.rows);
+            let before = head.map_or((0, 0), |head| (head.totals.rows, head.totals.rows_masked));
+            (self.totals.rows, self.totals.rows_masked) = self.grid.as_ref().map_or(before, |published| (published.rows, published.masked));
         }
         let Some(published) = &self.grid else { return Ok(()) };
         let (chunks, emptied) = (std::mem::take(&mut changes.chunks), std::mem::take(&mut changes.emptied));

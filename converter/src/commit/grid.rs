@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use crds::wire::{Copy, GridRows, GridState, Head, Owner, Plan, PlannedGrid, StoredTimes};
+use crds::wire::{Compat, Copy, GridRows, GridState, Head, Owner, Plan, PlannedGrid, StoredTimes};
 use sha2::{Digest as _, Sha256};
 
 use crate::context::Context;
 use crate::error::StageError;
-use crate::grid::{Numbers, is_own};
+use crate::grid::{Numbers, cover, is_own};
 use crate::plan::read_state;
 use crate::source::basename;
 use crate::zarr::{
@@ -24,8 +24,9 @@ pub(super) struct Published {
     pub copies: Vec<Copy>,
     /// `.zmetadata`, and the SHA-256 of its bytes.
     pub last: (Copy, String),
-    /// Rows that are not masked.
+    /// Rows that are not masked, and rows that are.
     pub rows: u64,
+    pub masked: u64,
 }
 
 /// Stages all that readers need to see the rows of the files that were `processed`.
@@ -47,14 +48,17 @@ pub(super) async fn stage(
         read_state(context, head).await?.unwrap_or_default();
     let corrupt = |error: ZarrError| StageError::corrupt(key, error);
     let rows = settled(&planned, &before, processed);
-    let PlannedGrid { state: GridState { metadata, coordinates, statics: digests, mut superseded, .. }, statics, .. } = planned;
+    let PlannedGrid { state: GridState { metadata, coordinates, statics: digests, mut superseded, extents, .. }, statics, .. } = planned;
     let owners: HashSet<&str> = (0..rows.len()).filter_map(|row| rows.owner(row)).map(|owner| owner.key.as_str()).collect();
     superseded.retain(|file| !owners.contains(file.key.as_str()));
     let nothing_new = processed.is_empty() && metadata == metadata_before && superseded == waited && unchanged(&before, &rows);
-    let (attributes, mut arrays) = parse_zmetadata(metadata.as_bytes()).map_err(corrupt)?;
+    let (mut attributes, mut arrays) = parse_zmetadata(metadata.as_bytes()).map_err(corrupt)?;
     // Nothing to show that is not seen already, or no file of a new store is in.
     if nothing_new || (owners.is_empty() && before.is_empty()) {
         return Ok(None);
+    }
+    if let Some(grid) = context.config.grid.as_ref().filter(|_| context.document.compat == Compat::Fixed) {
+        cover(&mut attributes, &rows, &extents, &context.config, grid);
     }
     let length = rows.len() as u64;
     let append = context.config.grid.as_ref().map(|grid| grid.append_name().to_owned()).unwrap_or_default();
@@ -72,10 +76,11 @@ pub(super) async fn stage(
             staging.put(&format!("{name}/{}", chunk_key(&[index])), body.map_err(corrupt)?).await?;
         }
     }
-    let old = head.and_then(|head| head.grid.as_ref()).is_some();
+    let published =
+        if metadata_before.is_empty() { BTreeMap::new() } else { parse_zmetadata(metadata_before.as_bytes()).map_err(corrupt)?.1 };
     for (name, Array { metadata, attributes }) in &arrays {
         staging.put(&format!("{name}/{ZARRAY}"), metadata.to_json().into_bytes()).await?;
-        if !old {
+        if published.get(name).is_none_or(|before| before.attributes != *attributes) {
             staging.put(&format!("{name}/{ZATTRS}"), attributes_json(attributes).into_bytes()).await?;
         }
     }
@@ -87,11 +92,11 @@ pub(super) async fn stage(
     staging.put(ZMETADATA, body).await?;
     let Some(last) = staging.copies.pop() else { return Ok(None) };
     let owned = rows.owners.iter().flatten().count() as u64;
-    let state = GridState { metadata, rows, coordinates, statics: digests, superseded };
+    let state = GridState { metadata, rows, coordinates, statics: digests, superseded, extents };
     let key = context.layout.grid(&context.run, &context.nonce);
     let body = serde_json::to_vec(&state).map_err(|source| StageError::corrupt(&key, source))?;
     context.destination.put(&key, body.into()).await?;
-    Ok(Some(Published { state: key, copies: staging.copies, last: (last, sha256), rows: owned }))
+    Ok(Some(Published { state: key, copies: staging.copies, last: (last, sha256), rows: owned, masked: length - owned }))
 }
 
 /// Rows of files that are not in: as they were, or masked where that is given up.

@@ -96,7 +96,7 @@ async fn new_head(context: &Context, plan: &Plan, current: Option<&Head>, mut fo
         }
     };
     let generation = current.map_or(0, |head| head.generation) + 1;
-    let report = report::write(context, plan, &folded.counts, &mut folded.story).await?;
+    let report = report::write(context, plan, &folded.counts, folded.totals.rows_masked, &mut folded.story).await?;
     context.fail.pass(FailPoint::CommitReport).await?;
     let nothing = pending.copies.is_empty() && pending.deletions.is_empty() && pending.sidecar.is_none();
     Ok(Head {

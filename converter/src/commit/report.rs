@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{BufWriter, Write};
 use std::sync::Arc;
 
-use crds::wire::{Digest, ErrorGroup, FileCounts, FileRecord, LedgerRecord, Outcome, Plan, Reason, Report, Totals};
+use crds::wire::{Digest, ErrorGroup, FileCounts, FileRecord, LedgerRecord, Outcome, Plan, Reason, Report, Totals, brief};
 use jiff::Timestamp;
 use tempfile::NamedTempFile;
 
@@ -163,7 +163,13 @@ fn field(text: &str) -> String {
 }
 
 /// Writes `files.csv` and `report.json`; returns the URL of the latter.
-pub(super) async fn write(context: &Context, plan: &Plan, counts: &FileCounts, story: &mut Story) -> Result<String, StageError> {
+pub(super) async fn write(
+    context: &Context,
+    plan: &Plan,
+    counts: &FileCounts,
+    rows_masked: u64,
+    story: &mut Story,
+) -> Result<String, StageError> {
     story.csv.flush().map_err(scratch)?;
     let lines = story.csv.get_ref().as_file().try_clone().map_err(scratch)?;
     let length = lines.metadata().map_err(scratch)?.len();
@@ -177,12 +183,14 @@ pub(super) async fn write(context: &Context, plan: &Plan, counts: &FileCounts, s
         files: *counts,
         rows: story.rows,
         rows_left_out: story.rows_left_out.clone(),
+        rows_masked,
         bytes_read: story.bytes_read,
         bytes_written: story.bytes_written,
         objects: story.objects,
         seconds: seconds_since(plan.started),
         requests: None,
         errors: story.groups(),
+        warnings: plan.warnings.clone(),
         file_results: std::mem::take(&mut story.results),
         file_results_omitted: story.results_omitted,
     };
@@ -221,5 +229,6 @@ pub(super) fn digest(
         errors,
         errors_omitted: u32::try_from(omitted).unwrap_or(u32::MAX),
         report,
+        warnings: brief(&plan.warnings),
     }
 }

@@ -18,6 +18,9 @@ const ENCODING: [&str; 6] = ["_FillValue", "missing_value", "scale_factor", "add
 /// The same for a coordinate, whose packing is kept.
 const RAW_ENCODING: [&str; 2] = ["_FillValue", "coordinates"];
 
+/// What the schema does not take away from a variable by saying nothing of it (spec 1.10), beside names that begin with `_`.
+const KEPT: [&str; 4] = ["units", "calendar", "coordinates", "grid_mapping"];
+
 /// What a store is: one group, its attributes and its arrays.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Group {
@@ -234,6 +237,24 @@ pub fn configure(attributes: &mut Attributes, config: &DatasetConfig, grid: &Gri
     attributes.insert("dataset_name".into(), config.dataset_name.as_str().into());
 }
 
+/// Gives the variables the attributes that a changed config has for them, and takes away what it does not name (spec 1.10).
+/// What says how numbers are to be decoded is the store's, whatever the config says.
+pub fn reconfigure(arrays: &mut BTreeMap<String, Array>, grid: &GridConfig) {
+    for variable in grid.variables.iter().filter(|v| !v.dropped && v.name != FILENAME) {
+        let Some(array) = arrays.get_mut(&variable.name) else { continue };
+        let is_index = array.dimensions().is_ok_and(|dimensions| dimensions == [variable.name.as_str()]);
+        let attributes = &mut array.attributes;
+        let decodes = |name: &str| name.starts_with('_') || name == "calendar" || ENCODING.contains(&name);
+        attributes.retain(|name, _| decodes(name) || KEPT.contains(&name.as_str()) || variable.attributes.contains_key(name));
+        let has_times = attributes.get("units").and_then(Attr::as_text).is_some_and(|units| units.contains("since"));
+        for (name, value) in variable.attributes.iter().filter(|(name, _)| !decodes(name)) {
+            if name != "units" || !(is_index || has_times || value.as_str().is_some_and(cf::is_time_like)) {
+                attributes.insert(name.clone(), value.clone().into());
+            }
+        }
+    }
+}
+
 fn attributes(variable: &Variable, left_out: &[&str]) -> Attributes {
     let kept = variable.attributes.iter().filter(|a| !left_out.contains(&a.name.as_str()));
     kept.map(|a| (a.name.clone(), Attr::from(&a.values))).collect()
@@ -295,4 +316,73 @@ pub fn added_text(reader: &dyn Reader, source: &GridSource) -> Option<String> {
         Some(text) => text.to_owned(),
         None => Attr::from(values).to_json(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn config(schema: &Value) -> GridConfig {
+        let merged = json!({
+            "dataset_name": "d", "cloud_optimised_format": "zarr",
+            "run_settings": {"paths": [{"type": "files", "s3_uri": "s3://a/b/", "filter": []}]},
+            "schema": schema,
+            "schema_transformation": {
+                "dimensions": {"time": {"name": "t", "chunk": 5, "append_dim": true}}, "var_template_shape": "v",
+                "add_variables": {"filename": {"source": "@filename", "schema": {"type": "object", "units": "1", "dimensions": "t"}}}
+            }
+        });
+        crds::config::validate(&merged).expect("a config").config.grid.expect("a grid")
+    }
+
+    #[test]
+    fn a_changed_config_changes_what_variables_say_but_not_how_they_are_decoded() {
+        for (name, dimensions, before, schema, after) in [
+            ("v", &["t"][..], json!({"long_name": "old", "comment": "gone"}), json!({"long_name": "new"}), json!({"long_name": "new"})),
+            (
+                "v",
+                &["t"],
+                json!({"units": "K", "grid_mapping": "crs", "coordinates": "a b"}),
+                json!({}),
+                json!({"units": "K", "grid_mapping": "crs", "coordinates": "a b"}),
+            ),
+            ("v", &["t"], json!({"units": "K"}), json!({"units": "degC", "coordinates": "x"}), json!({"units": "degC"})),
+            (
+                "v",
+                &["t"],
+                json!({"_Other": 1}),
+                json!({"_FillValue": 0, "scale_factor": 2, "valid_min": 1.5}),
+                json!({"_Other": 1, "valid_min": 1.5}),
+            ),
+            // Numbers that were made of durations, or are times, stay what they are.
+            ("v", &["t"], json!({}), json!({"units": "seconds", "dims": ["t"]}), json!({})),
+            ("v", &["t"], json!({"units": "days since 1970-01-01"}), json!({"units": "s"}), json!({"units": "days since 1970-01-01"})),
+            ("v", &["t"], json!({"units": "seconds"}), json!({"units": "s"}), json!({"units": "s"})),
+            (
+                "t",
+                &["t"],
+                json!({"units": "days since 1950-01-01", "calendar": "standard", "axis": "T"}),
+                json!({"units": "days since 1970-01-01", "calendar": "noleap", "long_name": "time"}),
+                json!({"units": "days since 1950-01-01", "calendar": "standard", "long_name": "time"}),
+            ),
+            ("t", &["t"], json!({"units": "m", "scale_factor": 2}), json!({"units": "km"}), json!({"units": "m", "scale_factor": 2})),
+            ("filename", &["t"], json!({"more": 1}), json!({}), json!({"more": 1})),
+            ("other", &["t"], json!({"more": 1}), json!({}), json!({"more": 1})),
+        ] {
+            let of = |text: &Value| {
+                let mut attributes = Attr::from(text.clone()).as_map().cloned().unwrap_or_default();
+                set_dimensions(&mut attributes, dimensions.iter().copied());
+                attributes
+            };
+            let mut schema_of = json!({"t": {"type": "timestamp[ns]"}, "v": {"type": "float"}});
+            if let Some(variable) = schema_of.get_mut(name).and_then(Value::as_object_mut) {
+                variable.extend(schema.as_object().cloned().unwrap_or_default());
+            }
+            let metadata = ArrayMetadata::new(vec![1], vec![1], Dtype::F64, Fill::Nan);
+            let mut arrays = BTreeMap::from([(name.to_owned(), Array { metadata, attributes: of(&before) })]);
+            reconfigure(&mut arrays, &config(&schema_of));
+            assert_eq!(arrays[name].attributes, of(&after), "{name}: {before} under {schema}");
+        }
+    }
 }

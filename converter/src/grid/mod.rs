@@ -1,13 +1,15 @@
 //! Grids: which arrays a store has, where the rows of files go, and what their values are.
 //!
 //! `header` reads what a plan must know of a file, `axes` holds its positions against the store's, `lay` decides where
-//! its rows go, `arrays` which arrays there are, `cells` what lies in them, `regrid` what lies between them, `window`
-//! cuts boxes out of files and puts them into chunks.
+//! its rows go, `arrays` which arrays there are, `advice` what is to be said of their chunks, `extent` what they cover,
+//! `cells` what lies in them, `regrid` what lies between them, `window` cuts boxes out of files and puts them into chunks.
 
+mod advice;
 mod arrays;
 mod axes;
 mod cells;
 mod error;
+mod extent;
 mod header;
 mod lay;
 mod regrid;
@@ -18,10 +20,12 @@ use crds::wire::Compat;
 
 use crate::cf::Rules;
 
-pub use arrays::{FILENAME, Form, Group, added_text, configure, form, group_attributes, is_own, new_group, row_chunk};
+pub use advice::advise;
+pub use arrays::{FILENAME, Form, Group, added_text, configure, form, group_attributes, is_own, new_group, reconfigure, row_chunk};
 pub use axes::Axes;
 pub use cells::{cast, nothing, raw};
 pub use error::GridError;
+pub use extent::{cover, extents};
 pub use header::Header;
 pub use lay::{Incoming, Laid, Numbers, Unit, conflicts, lay, returning, sort, units};
 pub use times::TimeCode;

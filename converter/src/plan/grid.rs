@@ -16,8 +16,8 @@ use crate::context::Context;
 use crate::convert::fetch;
 use crate::error::StageError;
 use crate::grid::{
-    Axes, GridError, Group, Header, Incoming, Laid, Source, TimeCode, configure, conflicts, group_attributes, lay, new_group, returning,
-    row_chunk, rules, sort, static_window, units,
+    Axes, GridError, Group, Header, Incoming, Laid, Source, TimeCode, advise, configure, conflicts, cover, extents, group_attributes, lay,
+    new_group, reconfigure, returning, row_chunk, rules, sort, static_window, units,
 };
 use crate::read::{self, Input};
 use crate::zarr::{ZATTRS, chunk_key, encode_chunk, is_all_fill, parse_zmetadata, zmetadata};
@@ -34,7 +34,8 @@ struct Known {
     header: Header,
 }
 
-/// Lays out the candidates of the survey and writes their batches. None when nothing of the grid changes.
+/// Lays out the candidates of the survey and writes their batches. None when nothing of the grid changes. `reconfigured`
+/// says that the config has other attributes than that of the run before.
 ///
 /// # Errors
 /// Store trouble; a state that cannot be read.
@@ -42,24 +43,34 @@ pub(super) async fn lay_out(
     context: &Context,
     grid: &Arc<GridConfig>,
     state: Option<GridState>,
+    reconfigured: bool,
     survey: &mut Survey,
 ) -> Result<Option<String>, StageError> {
     let Some(candidates) = survey.grid.as_mut() else { return Ok(None) };
     let (files, gone) = (std::mem::take(&mut candidates.files), std::mem::take(&mut candidates.gone));
     let absent = std::mem::take(&mut candidates.absent);
     let mut known = read_headers(context, grid, survey, files).await?;
-    let mut reconfigured = false;
+    let mut changed = false;
     let (mut group, state, statics) = match state {
         Some(state) => {
             let mut group = open_store(&state)?;
-            let before = group.attributes.clone();
+            let before = group.clone();
             configure(&mut group.attributes, &context.config, grid);
-            reconfigured = group.attributes != before;
+            if reconfigured {
+                reconfigure(&mut group.arrays, grid);
+                if context.document.compat == Compat::Fixed {
+                    cover(&mut group.attributes, &state.rows, &state.extents, &context.config, grid);
+                }
+            }
+            changed = group != before;
             (group, state, Vec::new())
         }
         None if known.is_empty() => return Ok(None),
         None => match found_store(context, grid, survey, &mut known).await? {
-            Some(founded) => founded,
+            Some(founded) => {
+                survey.warnings = advise(&founded.0.arrays, grid.append_name());
+                founded
+            }
             None => return Ok(None),
         },
     };
@@ -82,7 +93,7 @@ pub(super) async fn lay_out(
         let recalled = read_headers(context, grid, survey, recalled).await?;
         known.extend(fitting(context, grid, survey, &group, &state, recalled)?);
     };
-    if known.is_empty() && gone.is_empty() && laid.order.is_none() && !reconfigured {
+    if known.is_empty() && gone.is_empty() && laid.order.is_none() && !changed {
         return Ok(None);
     }
     if context.document.compat == Compat::Incumbent
@@ -213,7 +224,7 @@ async fn found_store(
             Err(record) => Err(turned(record)),
         };
         match founded {
-            Ok(Founded { group, chunks, digests }) => {
+            Ok(Founded { group, chunks, digests, extents }) => {
                 let mut statics = Vec::new();
                 for (number, (key, body)) in chunks.into_iter().enumerate() {
                     let staged_key = context.layout.staged_grid(&context.run, "plan", &context.nonce, number);
@@ -221,7 +232,8 @@ async fn found_store(
                     let etag = context.destination.put(&staged_key, body.into()).await?.etag;
                     statics.push(StagedObject { final_key: format!("{}/{key}", context.folder()), staged_key, etag, rows: 0, bytes });
                 }
-                let state = GridState { coordinates: (*file.header.coordinates).clone(), statics: digests, ..GridState::default() };
+                let state =
+                    GridState { coordinates: (*file.header.coordinates).clone(), statics: digests, extents, ..GridState::default() };
                 known.push(file);
                 known.extend(unfit.into_iter().map(|(file, _)| file));
                 known.sort_by(|one, two| one.candidate.file.key.cmp(&two.candidate.file.key));
@@ -242,6 +254,7 @@ struct Founded {
     chunks: Vec<(String, Vec<u8>)>,
     /// What is in them.
     digests: BTreeMap<String, String>,
+    extents: BTreeMap<String, f64>,
 }
 
 fn found(
@@ -252,7 +265,7 @@ fn found(
     rules: Rules,
 ) -> Result<Founded, GridError> {
     let axes = Axes::of(reader, grid, rules.compat, coordinates)?;
-    let group = new_group(reader, &axes, config, grid, rules)?;
+    let mut group = new_group(reader, &axes, config, grid, rules)?;
     TimeCode::of(group.arrays.get(grid.append_name()).ok_or_else(|| GridError::MissingCoordinate(grid.append_name().to_owned()))?)?;
     let (mut chunks, mut digests) = (Vec::new(), BTreeMap::new());
     for (name, array) in &group.arrays {
@@ -271,7 +284,10 @@ fn found(
             }
         }
     }
-    Ok(Founded { group, chunks, digests })
+    // The incumbent computed none.
+    let extents = if rules.compat == Compat::Fixed { extents(reader, grid.append_name(), &mut group) } else { BTreeMap::new() };
+    configure(&mut group.attributes, config, grid);
+    Ok(Founded { group, chunks, digests, extents })
 }
 
 /// What became of a file that could not be fetched.
@@ -329,13 +345,13 @@ fn fitting(
 
 /// The state if every file is converted.
 fn next_state(
-    state: GridState,
+    mut state: GridState,
     group: &Group,
     grid: &GridConfig,
     laid: &Laid,
     known: &[(Known, StoredTimes)],
 ) -> Result<GridState, StageError> {
-    let mut rows = state.rows;
+    let mut rows = std::mem::take(&mut state.rows);
     let floats =
         known.first().map_or(matches!(rows.stored, StoredTimes::Floats(_)), |(_, numbers)| matches!(numbers, StoredTimes::Floats(_)));
     if rows.is_empty() && !floats {
@@ -357,7 +373,7 @@ fn next_state(
         array.set_length(grid.append_name(), rows.len() as u64);
     }
     let metadata = String::from_utf8(zmetadata(&group.attributes, &arrays)).map_err(|error| StageError::corrupt(".zmetadata", error))?;
-    Ok(GridState { metadata, rows, coordinates: state.coordinates, statics: state.statics, superseded: Vec::new() })
+    Ok(GridState { metadata, rows, superseded: Vec::new(), ..state })
 }
 
 /// Packs units of chunks into batches and writes them.

@@ -46,7 +46,10 @@ pub async fn plan(context: &Context) -> Result<Plan, StageError> {
     let state = read_state(context, head.as_ref().filter(|_| admission == Admission::Incremental)).await?;
     let mut survey = survey(context, head.as_ref(), state.as_ref(), &admission).await?;
     let grid = match &context.config.grid {
-        Some(grid) => grid::lay_out(context, &Arc::new(grid.clone()), state, &mut survey).await?,
+        Some(grid) => {
+            let reconfigured = head.as_ref().is_some_and(|head| head.hashes.metadata != context.document.hashes.metadata);
+            grid::lay_out(context, &Arc::new(grid.clone()), state, reconfigured, &mut survey).await?
+        }
         None => None,
     };
     survey.close(context).await?;
@@ -159,6 +162,7 @@ async fn write_plan(
         hostile: survey.hostile,
         relayout,
         grid,
+        warnings: survey.warnings,
     };
     let key = context.layout.plan(&context.run);
     let body = serde_json::to_vec(&plan).map_err(|source| StageError::corrupt(&key, source))?;

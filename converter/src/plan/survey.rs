@@ -106,6 +106,8 @@ pub(super) struct Survey {
     pub batch_bytes: u64,
     pub other_parts: u32,
     pub hostile: Vec<OtherFile>,
+    /// What is worth saying to the author of the config.
+    pub warnings: Vec<String>,
     terms: Terms,
     packer: Packer,
     /// Of a grid: its files wait until all are known.
@@ -127,6 +129,7 @@ impl Survey {
             batch_bytes: 0,
             other_parts: 0,
             hostile: Vec::new(),
+            warnings: Vec::new(),
             terms: Terms {
                 content_hash: document.hashes.content.clone(),
                 converter: CONVERTER_VERSION.to_owned(),

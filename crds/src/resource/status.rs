@@ -52,6 +52,9 @@ pub struct CloudOptimisedDatasetStatus {
     /// Rows in the dataset.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<u64>,
+    /// Rows of a Zarr dataset that are of no file now, and hold nothing; absent where there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows_masked: Option<u64>,
     /// Bytes in the dataset.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,

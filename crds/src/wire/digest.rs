@@ -20,6 +20,9 @@ pub enum Digest {
         batches: u32,
         /// Files the batches hold together.
         batch_files: u64,
+        /// Of the plan: the first of them, cut to their limits.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        warnings: Vec<String>,
     },
     #[serde(rename_all = "camelCase")]
     Convert { run: String, batch: u32, processed: u64, failed: u64, skipped: u64, rows: u64 },
@@ -45,6 +48,9 @@ pub enum Digest {
         errors_omitted: u32,
         /// URL of `report.json`.
         report: String,
+        /// Of the plan: the first of them, cut to their limits.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        warnings: Vec<String>,
     },
     /// The stage failed.
     Failed(StageFailure),
@@ -92,8 +98,14 @@ impl ErrorGroup {
     }
 }
 
+/// The first warnings of a plan, as short as a message has room for.
+#[must_use]
+pub fn brief(warnings: &[String]) -> Vec<String> {
+    warnings.iter().take(3).map(|warning| warning.chars().take(256).collect()).collect()
+}
+
 impl Digest {
-    /// The JSON of the digest, error groups dropped from the smallest up until it fits.
+    /// The JSON of the digest, warnings dropped, then error groups from the smallest up until it fits.
     #[must_use]
     pub fn to_message(&self) -> String {
         let mut fitted = self.clone();
@@ -103,6 +115,7 @@ impl Digest {
                 return text;
             }
             match &mut fitted {
+                Self::Plan { warnings, .. } | Self::Commit { warnings, .. } if !warnings.is_empty() => drop(warnings.pop()),
                 Self::Commit { errors, errors_omitted, .. } if !errors.is_empty() => {
                     errors.pop();
                     *errors_omitted += 1;

@@ -21,6 +21,9 @@ pub struct GridState {
     /// Files that have no row, since newer ones have all their times. They are not read again until one of those goes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub superseded: Vec<Owner>,
+    /// How far its positions reach, by the group's attribute that says so.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub extents: BTreeMap<String, f64>,
 }
 
 /// The rows along the append dimension, in the order of the store.

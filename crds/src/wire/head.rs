@@ -51,6 +51,9 @@ pub struct Totals {
     pub rows: u64,
     pub bytes: u64,
     pub objects: u64,
+    /// Of a grid: rows that are of no file now, and hold nothing.
+    #[serde(default, skip_serializing_if = "super::is_zero")]
+    pub rows_masked: u64,
 }
 
 /// `_common_metadata` as it was last published.

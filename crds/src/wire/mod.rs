@@ -12,7 +12,7 @@ pub mod plan;
 pub mod reason;
 pub mod report;
 
-pub use digest::{Digest, ErrorGroup, StageFailure};
+pub use digest::{Digest, ErrorGroup, StageFailure, brief};
 pub use document::{Access, Batching, Compat, Document, FailureBudget, Hashes, Naming, OnSourceDelete};
 pub use exit::ExitCode;
 pub use grid::{GridRows, GridState, Owner, Place, PlannedGrid, Site, StoredTimes};
@@ -22,3 +22,8 @@ pub use manifest::{FileRecord, Manifest, Outcome, StagedObject};
 pub use plan::{Batch, ClassCounts, OtherFile, Plan, PlannedFile};
 pub use reason::{Class, Reason};
 pub use report::{FileCounts, Report, RequestCounts, Requests};
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}

@@ -34,6 +34,9 @@ pub struct Plan {
     /// Of a Zarr dataset: the object with the [`super::PlannedGrid`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grid: Option<String>,
+    /// What is worth saying to the author of the config, now that files were looked at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// How the listing fell into classes. `discovered` is the sum of all but `withdrawn`.

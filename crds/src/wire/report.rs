@@ -30,11 +30,6 @@ impl FileCounts {
     }
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
-fn is_zero(count: &u64) -> bool {
-    *count == 0
-}
-
 /// What one store was asked, by kind. Of a bucket these are HTTP requests as they leave, retries
 /// included; of a folder the file operations that stand for them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,6 +84,9 @@ pub struct Report {
     pub files: FileCounts,
     pub rows: u64,
     pub rows_left_out: BTreeMap<String, u64>,
+    /// Of a grid: rows of the dataset that are of no file now, and hold nothing.
+    #[serde(default, skip_serializing_if = "super::is_zero")]
+    pub rows_masked: u64,
     pub bytes_read: u64,
     pub bytes_written: u64,
     pub objects: u64,
@@ -97,9 +95,12 @@ pub struct Report {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requests: Option<Requests>,
     pub errors: Vec<ErrorGroup>,
+    /// What is worth saying to the author of the config.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// Every file the run touched; unchanged ones stand in `files.csv` only.
     pub file_results: Vec<FileRecord>,
     /// Results that stand in `files.csv` only, because there are too many.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "super::is_zero")]
     pub file_results_omitted: u64,
 }

@@ -71,6 +71,7 @@ fn heaviest(text: &str) -> CloudOptimisedDatasetStatus {
         hashes: Some(Hashes { layout: "h".repeat(16), content: "h".repeat(16), metadata: "h".repeat(16) }),
         files: Some(Files { discovered: most, pending: most, processed: most, failed: most, skipped: most, withdrawn: most }),
         rows: Some(most),
+        rows_masked: Some(most),
         bytes: Some(most),
         current_run: Some(CurrentRun {
             id: "r".repeat(32),

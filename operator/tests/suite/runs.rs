@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crds::wire::Digest;
 use serde_json::json;
 
 use crate::world::{World, committed};
@@ -64,6 +65,39 @@ async fn a_run_from_apply_to_counts() {
     let requests = world.api.take_requests();
     let reads = |request: &&String| request.starts_with("get") || request.starts_with("list");
     assert_eq!(requests.iter().filter(reads).count(), requests.len(), "{requests:?}");
+}
+
+#[tokio::test]
+async fn what_a_plan_finds_in_a_config_is_told_once_and_masked_rows_are_counted() {
+    for batches in [1, 2] {
+        let world = World::new(&json!({"trigger": "now"}));
+        world.settle().await;
+        let (plan, convert, commit) = (world.job("plan"), world.job("convert"), world.job("commit"));
+        let warned = |mut digest: Digest| {
+            match &mut digest {
+                Digest::Plan { warnings, .. } => warnings.push("a last chunk of 1".to_owned()),
+                Digest::Commit { warnings, totals, .. } => {
+                    warnings.push("a last chunk of 1".to_owned());
+                    totals.rows_masked = 7;
+                }
+                Digest::Convert { .. } | Digest::Failed(_) => {}
+            }
+            digest
+        };
+        let mut told = vec!["RunStarted"];
+        if batches > 1 {
+            world.api.stage_done(&plan, &warned(world.planned(batches)));
+            world.settle().await;
+            world.api.stage_done(&convert, &world.converted(0, 3));
+            world.settle().await;
+            told.extend(["PlanReady", "ConfigRemarks"]);
+        }
+        world.api.stage_done(if batches > 1 { &commit } else { &plan }, &warned(world.committed(3, 0, 0)));
+        world.settle().await;
+        told.extend(if batches > 1 { &["RunCompleted"][..] } else { &["ConfigRemarks", "RunCompleted"] });
+        assert_eq!(world.api.events(), told);
+        assert_eq!((world.status().rows, world.status().rows_masked), (Some(1_000), Some(7)));
+    }
 }
 
 #[tokio::test]

@@ -171,7 +171,7 @@ impl World {
 
     pub fn planned(&self, batches: u32) -> Digest {
         let classes = ClassCounts { discovered: 200, new: 190, unchanged: 6, held: 4, ..ClassCounts::default() };
-        Digest::Plan { run: self.run(), classes, totals: Totals::default(), batches, batch_files: 190 }
+        Digest::Plan { run: self.run(), classes, totals: Totals::default(), batches, batch_files: 190, warnings: vec![] }
     }
 
     pub fn converted(&self, batch: u32, processed: u64) -> Digest {
@@ -199,6 +199,7 @@ pub fn committed(run: &str, processed: u64, unchanged: u64, failed: u64, pending
         errors: if failed > 0 { vec![group] } else { vec![] },
         errors_omitted: 0,
         report: "s3://out/data/_cod/mooring.parquet/reports/r/report.json".to_owned(),
+        warnings: vec![],
     }
 }
 

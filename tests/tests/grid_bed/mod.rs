@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result, ensure};
-use converter::zarr::{Fill, chunk_indices, chunk_key};
+use converter::zarr::{Attr, Attributes, Fill, ZATTRS, chunk_indices, chunk_key, parse_attributes};
 use crds::resource::CloudOptimisedDataset;
 use crds::wire::{Compat, Digest, OnSourceDelete};
 use futures::TryStreamExt;
@@ -191,9 +191,10 @@ impl GridBed {
         ensure!(head.pending.is_none(), "effects are pending after the commit");
         ensure!(head.totals == *totals, "head and digest have other totals");
         let with_rows = self.model.rows.iter().filter(|row| row.owner.is_some()).count() as u64;
-        let told = [totals.processed, totals.failed, totals.skipped, totals.withdrawn, totals.rows];
-        let right = [files.processed + files.unchanged, files.failed, files.skipped, expected.kept, with_rows];
-        ensure!(told == right, "totals (processed, failed, skipped, withdrawn, rows): {told:?}, the model {right:?}");
+        let masked = self.model.rows.len() as u64 - with_rows;
+        let told = [totals.processed, totals.failed, totals.skipped, totals.withdrawn, totals.rows, totals.rows_masked];
+        let right = [files.processed + files.unchanged, files.failed, files.skipped, expected.kept, with_rows, masked];
+        ensure!(told == right, "totals (processed, failed, skipped, withdrawn, rows, masked): {told:?}, the model {right:?}");
         let context = self.bed.context(run, 0, converter::failpoint::FailPoints::none())?;
         let left: Vec<_> = context.destination.list(&context.layout.staged_all(run)).try_collect().await?;
         ensure!(left.is_empty(), "left behind: {left:?}");
@@ -210,6 +211,7 @@ impl GridBed {
         let found = |name: &str| arrays.get(name).with_context(|| format!("no array {name}"));
         let all = ["COUNT", "DEPTH", "EXTRA", "LATITUDE", "LONGITUDE", "SPEED", "TEMP", "TIME", "filename"];
         ensure!(arrays.keys().eq(all), "arrays {:?}", arrays.keys());
+        self.check_coverage()?;
         let (ny, nx) = (self.knobs.latitudes, self.knobs.longitudes);
         let names: Vec<String> = rows.iter().map(basename).collect();
         ensure!(found("filename")?.texts() == names, "filename is {:?}, the model has {names:?}", found("filename")?.texts());
@@ -234,6 +236,33 @@ impl GridBed {
         hold(found("DEPTH")?, &everywhere[1..], &here[1..], &depth).context("DEPTH")?;
         hold(found("LATITUDE")?, &everywhere[1..2], &here[1..2], &(0..ny).map(Slice::latitude).collect::<Vec<_>>()).context("LATITUDE")?;
         hold(found("LONGITUDE")?, &everywhere[2..], &here[2..], &(0..nx).map(Slice::longitude).collect::<Vec<_>>()).context("LONGITUDE")
+    }
+
+    /// The group's attributes.
+    pub fn attributes(&self) -> Result<Attributes> {
+        Ok(parse_attributes(&std::fs::read(self.folder().join(ZATTRS))?)?)
+    }
+
+    /// The attributes say what the rows that are not masked cover, and where the grid lies.
+    fn check_coverage(&self) -> Result<()> {
+        let attributes = self.attributes()?;
+        let times = || self.model.rows.iter().filter(|row| row.owner.is_some()).map(|row| row.time);
+        for (name, time) in [("time_coverage_start", times().min()), ("time_coverage_end", times().max())] {
+            let told = attributes.get(name).and_then(Attr::as_text);
+            let told = told.map(|text| Ok::<_, jiff::Error>(text.parse::<jiff::Timestamp>()?.as_microsecond())).transpose()?;
+            // To the millisecond.
+            let same = told.is_none() == time.is_none() && told.zip(time).is_none_or(|(told, time)| (told - time).abs() <= 510);
+            ensure!(same, "{name} is {told:?}, the model has {time:?}");
+        }
+        for (name, position) in [
+            ("geospatial_lat_min", Slice::latitude(0)),
+            ("geospatial_lat_max", Slice::latitude(self.knobs.latitudes - 1)),
+            ("geospatial_lon_min", Slice::longitude(0)),
+            ("geospatial_lon_max", Slice::longitude(self.knobs.longitudes - 1)),
+        ] {
+            ensure!(attributes.get(name) == Some(&Attr::Float(position)), "{name} is {:?} instead of {position}", attributes.get(name));
+        }
+        Ok(())
     }
 
     /// Makes microseconds since 1970 of numbers of the store.
