@@ -44,7 +44,7 @@ fn main() {
     };
     for _ in 0..3 {
         let start = Instant::now();
-        let mut reader = open(Input::File { file: Arc::clone(&file), length }, &config, Some(&schema()), limits, Look::Whole).unwrap();
+        let mut reader = open(Input::File { file: file.clone(), length }, &config, Some(&schema()), limits, Look::Whole).unwrap();
         let opened = start.elapsed();
         let (mut rows, mut batches) = (0, 0);
         while let Some(batch) = reader.next_batch().unwrap() {

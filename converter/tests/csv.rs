@@ -276,7 +276,7 @@ fn batches_keep_to_their_memory() {
     file.write_all(wide.as_bytes()).unwrap();
     let file: Arc<File> = Arc::new(file);
     for config in [CsvConfig::Pandas(pandas()), CsvConfig::Polars(PolarsOptions::default())] {
-        let input = Input::File { file: Arc::clone(&file), length: wide.len() as u64 };
+        let input = Input::File { file: file.clone(), length: wide.len() as u64 };
         let mut reader = open(input, &config, Some(&schema(&names)), limits, Look::Whole).unwrap();
         let (mut rows, mut batches) = (0, 0);
         while let Some(batch) = reader.next_batch().unwrap() {

@@ -3,7 +3,6 @@
 #![allow(clippy::expect_used)] // tests
 
 mod bed;
-#[allow(dead_code)] // this suite uses a part of it
 mod grid_bed;
 mod laptop;
 

@@ -4,6 +4,7 @@
 #![allow(clippy::expect_used, clippy::case_sensitive_file_extension_comparisons)] // tests
 
 mod bed;
+mod grid_bed;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,8 +15,12 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use bed::objects;
 use bytes::Bytes;
 use converter::store::{Listed, Side, Store, Url, open};
-use crds::wire::{Access, Report};
+use crds::wire::{Access, Digest, Report};
 use futures::TryStreamExt;
+use grid_bed::history::days;
+use grid_bed::model::Kind;
+use grid_bed::{GridBed, Knobs};
+use tests::fixtures::{Container, Slice};
 
 fn endpoint() -> String {
     std::env::var("S3_ENDPOINT").expect("S3_ENDPOINT is not set: run these tests with `tests/run store`")
@@ -197,6 +202,91 @@ async fn on_s3_a_file_costs_one_get_and_an_object_one_put_and_one_copy() -> Resu
         bed::Bed::on(tempfile::tempdir()?, format!("s3://{bucket}/{}/", beds.get()), change)
     })
     .await
+}
+
+/// Three days, then: one corrected, one gone, one new, and one too broken to have a place.
+fn changed_days(destination: String) -> Result<GridBed> {
+    let mut grid = GridBed::on(destination, Knobs { removing: true, sorted: true, ..Knobs::default() })?;
+    for day in [0, 2, 3] {
+        grid.put(&format!("{day}.nc"), grid.slice(&days(&[day]), 1 + day as u64), Kind::Good, 1_000)?;
+    }
+    Ok(grid)
+}
+
+fn change_days(grid: &mut GridBed) -> Result<()> {
+    grid.put("2.nc", grid.slice(&days(&[2]), 9), Kind::Good, 2_000)?;
+    grid.withdraw("3.nc")?;
+    grid.put("1.nc", grid.slice(&days(&[1]), 2), Kind::Good, 2_000)?;
+    grid.put("4.nc", grid.slice(&days(&[4]), 2), Kind::Cut, 2_000)
+}
+
+/// A late day moves the rows behind it, a day is masked, one is corrected: whatever stops the run, the store is the same.
+#[tokio::test]
+async fn a_grid_on_s3_stopped_anywhere_ends_as_if_nothing_had_happened() -> Result<()> {
+    let bucket = bucket("grid-stopped")?;
+    let none = converter::failpoint::FailPoints::none;
+    let mut expected = None;
+    let points = converter::failpoint::FailPoint::ALL.iter().filter(|point| **point != converter::failpoint::FailPoint::ConvertCrumb);
+    for (number, point) in std::iter::once(None).chain(points.map(Some)).enumerate() {
+        let mut grid = changed_days(format!("s3://{bucket}/{number}/"))?;
+        grid.bed.attempt("first", 0, none()).await?;
+        change_days(&mut grid)?;
+        if let Some(point) = point {
+            let stopped = grid.bed.attempt("second", 0, converter::failpoint::FailPoints::stop_at(*point)).await;
+            ensure!(matches!(stopped, Ok(_) | Err(converter::error::StageError::FailPoint(_))), "{point}: {stopped:?}");
+        }
+        let Digest::Commit { files, totals, .. } = grid.bed.attempt("second", 0, none()).await? else { anyhow::bail!("no commit") };
+        // The ETag of what a small object holds is its digest.
+        let found = (files, totals, grid.bed.objects().await?);
+        let expected = expected.get_or_insert_with(|| found.clone());
+        assert_eq!(&found, expected, "{point:?}");
+        assert_eq!((found.0.processed, found.0.unchanged, found.0.failed, found.0.withdrawn, found.1.rows), (2, 1, 1, 1, 3));
+        let Digest::Commit { files, .. } = grid.bed.attempt("third", 0, none()).await? else { anyhow::bail!("no commit") };
+        assert_eq!((files.processed, files.unchanged, files.failed), (0, 3, 1), "{point:?}");
+    }
+    Ok(())
+}
+
+/// Of large files the plan reads what their headers say, and the batches the rest, once.
+#[tokio::test]
+async fn a_grid_on_s3_is_planned_by_its_headers() -> Result<()> {
+    let bucket = bucket("grid-headers")?;
+    let at = |place: &str| format!("s3://{bucket}/{place}/");
+    let source = open(Side::Source, &Url::parse(&at("archive")).map_err(anyhow::Error::msg)?, &access(), None)?;
+    let knobs = Knobs { latitudes: 400, longitudes: 500, chunks: [2, 200, 250], ..Knobs::default() };
+    let mut grid = GridBed::on(at("out"), knobs)?;
+    grid.bed.respecify(|resource| {
+        knobs.change(resource);
+        resource.spec.source.get_or_insert_default().url = Some(at("archive"));
+    })?;
+    let mut whole = 0;
+    for day in [0, 1, 2] {
+        let path = grid.bed.archive().join("day.nc");
+        Slice { container: Container::Netcdf4, ..grid.slice(&days(&[day]), 1 + day as u64) }.write(&path)?;
+        let bytes = std::fs::read(&path)?;
+        whole += bytes.len() as u64;
+        source.put(&format!("{day}.nc"), bytes.into()).await?;
+    }
+    let context = grid.bed.context("run", 0, converter::failpoint::FailPoints::none())?;
+    let plan = converter::plan::plan(&context).await?;
+    let planned = context.source.bytes_read();
+    assert!(whole > 6 << 20 && planned < whole / 3, "{planned} of {whole} bytes for the plan");
+    for index in 0..plan.batches {
+        converter::convert::convert(&context, &plan, index).await?;
+    }
+    let read = context.source.bytes_read() - planned;
+    assert!(read == whole, "{read} bytes, the files have {whole}");
+    let Digest::Commit { files, totals, .. } = converter::commit::commit(&context, &plan).await? else { anyhow::bail!("no commit") };
+    assert_eq!((files.processed, totals.rows), (3, 3));
+    // A version that is gone when its header is read comes with the next run.
+    let listed: Vec<Listed> = source.list("").try_collect().await?;
+    let (input, trouble) = source.peek("0.nc", &listed[1].etag, listed[0].bytes, 0).await?;
+    let read = |input: converter::read::Input| tokio::task::spawn_blocking(move || input.read_at(1, 3));
+    read(input).await?.expect_err("another version");
+    assert_eq!(trouble.take().map(|error| error.kind), Some(converter::store::StoreErrorKind::Changed));
+    let (input, trouble) = source.peek("0.nc", &listed[0].etag, listed[0].bytes, 0).await?;
+    assert_eq!((&read(input).await??[..], trouble.take().is_none()), (&b"HDF"[..], true));
+    Ok(())
 }
 
 /// A server that takes every PUT, whatever stands there: it ignores `If-None-Match`.

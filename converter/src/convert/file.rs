@@ -15,7 +15,7 @@ use crate::context::Context;
 use crate::error::StageError;
 use crate::failpoint::FailPoint;
 use crate::read::Input;
-use crate::store::StoreErrorKind;
+use crate::store::{StoreError, StoreErrorKind, Trouble};
 use crate::table::{Allowance, Conversion, ConvertedObject, FileError, FileReport};
 
 /// Converts the files of one batch.
@@ -147,15 +147,40 @@ impl Converter {
 ///
 /// # Errors
 /// What is no fault of this file: wrong credentials, a bucket that is gone.
-pub(crate) async fn fetch(context: &Context, file: &PlannedFile, in_memory: u64) -> Result<Result<Input, FileRecord>, StageError> {
+pub(super) async fn fetch(context: &Context, file: &PlannedFile, in_memory: u64) -> Result<Result<Input, FileRecord>, StageError> {
     let read = match context.source.locate(&file.key) {
         Ok((store, key)) => store.fetch(key, &file.etag, in_memory).await,
         Err(error) => Err(error),
     };
-    let error = match read {
-        Ok(input) => return Ok(Ok(input)),
-        Err(error) => error,
+    match read {
+        Ok(input) => Ok(Ok(input)),
+        Err(error) => unread(file, error).map(Err),
+    }
+}
+
+/// What is no larger is as well fetched whole.
+const PEEKED_WHOLE: u64 = 1 << 20;
+
+/// A file at its planned version, for its header; or its record, if it cannot be had.
+///
+/// # Errors
+/// What is no fault of this file.
+pub(crate) async fn peek(context: &Context, file: &PlannedFile) -> Result<Result<(Input, Trouble), FileRecord>, StageError> {
+    let read = match context.source.locate(&file.key) {
+        Ok((store, key)) => store.peek(key, &file.etag, file.bytes, PEEKED_WHOLE).await,
+        Err(error) => Err(error),
     };
+    match read {
+        Ok(input) => Ok(Ok(input)),
+        Err(error) => unread(file, error).map(Err),
+    }
+}
+
+/// The record of a file that the store did not give.
+///
+/// # Errors
+/// What is no fault of this file.
+pub(crate) fn unread(file: &PlannedFile, error: StoreError) -> Result<FileRecord, StageError> {
     let (outcome, reason) = match error.kind {
         StoreErrorKind::BadCredentials | StoreErrorKind::BucketMissing => return Err(error.into()),
         StoreErrorKind::Changed | StoreErrorKind::NotFound => (Outcome::Skipped, Reason::ChangedDuringRead),
@@ -164,7 +189,7 @@ pub(crate) async fn fetch(context: &Context, file: &PlannedFile, in_memory: u64)
         StoreErrorKind::DiskFull => (Outcome::Failed, Reason::DiskFull),
         StoreErrorKind::NoConditionalPut | StoreErrorKind::BadFilter | StoreErrorKind::Unavailable => (Outcome::Failed, Reason::StoreError),
     };
-    Ok(Err(record(file, outcome, Some(reason), Some(error.to_string()))))
+    Ok(record(file, outcome, Some(reason), Some(error.to_string())))
 }
 
 /// The objects of one file.

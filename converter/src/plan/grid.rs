@@ -13,18 +13,17 @@ use super::pack::MAX_BATCHES;
 use super::survey::{Candidate, Candidates, Survey};
 use crate::cf::Rules;
 use crate::context::Context;
-use crate::convert::fetch;
+use crate::convert::{peek, unread};
 use crate::error::StageError;
 use crate::grid::{
     Axes, GridError, Group, Header, Incoming, Laid, Source, TimeCode, advise, configure, conflicts, cover, extents, group_attributes, lay,
     new_group, reconfigure, returning, row_chunk, rules, sort, static_window, units,
 };
-use crate::read::{self, Input};
+use crate::read;
 use crate::zarr::{ZATTRS, chunk_key, encode_chunk, is_all_fill, parse_zmetadata, zmetadata};
 
-/// Headers that are read at once, and what each may hold of its file in memory.
+/// Headers that are read at once.
 const AT_ONCE: usize = 8;
-const IN_MEMORY: u64 = 16 << 20;
 /// Files of one batch, all of which are open at once.
 const MOST_FILES: usize = 250;
 
@@ -165,14 +164,9 @@ async fn read_headers(
     let compat = context.document.compat;
     let mut read = futures::stream::iter(files)
         .map(|candidate| async move {
-            let input = match fetch(context, &candidate.file, IN_MEMORY).await? {
-                Ok(input) => input,
-                Err(record) => return Ok::<_, StageError>((candidate, Err(turned(record)))),
-            };
             let grid = Arc::clone(grid);
-            let header = with_reader(input, move |reader| Header::read(reader, &grid, compat)).await;
-            let header = header.map_err(|error| refused(&candidate.file, &error));
-            Ok((candidate, header))
+            let header = look(context, &candidate.file, move |reader| Header::read(reader, &grid, compat)).await?;
+            Ok::<_, StageError>((candidate, header))
         })
         .buffered(AT_ONCE);
     let mut known = Vec::new();
@@ -192,15 +186,24 @@ async fn read_headers(
     Ok(known)
 }
 
-/// Does something with a file that is opened for it, on a thread of its own.
-async fn with_reader<T: Send + 'static>(
-    input: Input,
+/// What `work` finds in a file, of which only that is fetched; or the line of one that cannot be had.
+async fn look<T: Send + 'static>(
+    context: &Context,
+    file: &PlannedFile,
     work: impl FnOnce(&dyn read::Reader) -> Result<T, GridError> + Send + 'static,
-) -> Result<T, GridError> {
-    let done = tokio::task::spawn_blocking(move || {
+) -> Result<Result<T, OtherFile>, StageError> {
+    let (input, trouble) = match peek(context, file).await? {
+        Ok(peeked) => peeked,
+        Err(record) => return Ok(Err(turned(record))),
+    };
+    let looking = tokio::task::spawn_blocking(move || {
         read::guarded(|| work(read::open(input)?.as_ref())).unwrap_or_else(|panic| Err(GridError::GaveUp(panic)))
     });
-    done.await.unwrap_or_else(|panicked| Err(GridError::GaveUp(panicked.to_string())))
+    let found = looking.await.unwrap_or_else(|panicked| Err(GridError::GaveUp(panicked.to_string())));
+    match trouble.take() {
+        Some(error) => unread(file, error).map(|record| Err(turned(record))),
+        None => Ok(found.map_err(|error| refused(file, &error))),
+    }
 }
 
 /// Makes a new store after the earliest file of the grid that most files have, of which one can be made. The
@@ -214,16 +217,9 @@ async fn found_store(
     let mut unfit = Vec::new();
     while let Some(at) = reference(known, context.document.compat) {
         let file = known.remove(at);
-        let founded = match fetch(context, &file.candidate.file, IN_MEMORY).await? {
-            Ok(input) => {
-                let (config, grid, rules) = (Arc::clone(&context.config), Arc::clone(grid), rules(context.document.compat));
-                let coordinates = Arc::clone(&file.header.coordinates);
-                let founded = with_reader(input, move |reader| found(reader, &coordinates, &config, &grid, rules)).await;
-                founded.map_err(|error| refused(&file.candidate.file, &error))
-            }
-            Err(record) => Err(turned(record)),
-        };
-        match founded {
+        let (config, of, rules) = (Arc::clone(&context.config), Arc::clone(grid), rules(context.document.compat));
+        let coordinates = Arc::clone(&file.header.coordinates);
+        match look(context, &file.candidate.file, move |reader| found(reader, &coordinates, &config, &of, rules)).await? {
             Ok(Founded { group, chunks, digests, extents }) => {
                 let mut statics = Vec::new();
                 for (number, (key, body)) in chunks.into_iter().enumerate() {
@@ -316,9 +312,8 @@ async fn attributes_of(
     grid: &Arc<GridConfig>,
     file: &PlannedFile,
 ) -> Result<Option<crate::zarr::Attributes>, StageError> {
-    let Ok(input) = fetch(context, file, IN_MEMORY).await? else { return Ok(None) };
     let (config, grid) = (Arc::clone(&context.config), Arc::clone(grid));
-    Ok(with_reader(input, move |reader| Ok(group_attributes(reader, &config, &grid))).await.ok())
+    Ok(look(context, file, move |reader| Ok(group_attributes(reader, &config, &grid))).await?.ok())
 }
 
 /// The files that have the store's grid and times it can hold, each with the store's numbers for its times.

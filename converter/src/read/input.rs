@@ -1,4 +1,4 @@
-//! The bytes of a file: in memory, or in a scratch file that is read by ranges.
+//! The bytes of a file: in memory, or somewhere else and read by ranges.
 
 use std::fs::File;
 use std::io;
@@ -13,9 +13,31 @@ pub enum Input {
     Memory(Bytes),
     /// Positioned reads only: many readers may share it.
     File {
-        file: Arc<File>,
+        file: Arc<dyn Positioned>,
         length: u64,
     },
+}
+
+/// What is read by ranges.
+pub trait Positioned: std::fmt::Debug + Send + Sync {
+    /// All of a range.
+    ///
+    /// # Errors
+    /// Trouble with the file or the store; a range that does not lie within it.
+    fn read_range(&self, offset: u64, length: usize) -> io::Result<Bytes>;
+
+    /// What it takes in memory itself.
+    fn in_memory(&self) -> u64 {
+        0
+    }
+}
+
+impl Positioned for File {
+    fn read_range(&self, offset: u64, length: usize) -> io::Result<Bytes> {
+        let mut buffer = vec![0; length];
+        self.read_exact_at(&mut buffer, offset)?;
+        Ok(Bytes::from(buffer))
+    }
 }
 
 impl Input {
@@ -37,14 +59,14 @@ impl Input {
     pub fn in_memory(&self) -> u64 {
         match self {
             Self::Memory(bytes) => bytes.len() as u64,
-            Self::File { .. } => 0,
+            Self::File { file, .. } => file.in_memory(),
         }
     }
 
     /// The bytes `offset..offset + length`, fewer at the end of the file.
     ///
     /// # Errors
-    /// Trouble with the scratch file.
+    /// Trouble with the scratch file, or with the store.
     pub fn read_at(&self, offset: u64, length: usize) -> io::Result<Bytes> {
         let rest = self.len().saturating_sub(offset);
         let length = usize::try_from(rest).unwrap_or(usize::MAX).min(length);
@@ -56,11 +78,7 @@ impl Input {
                 let start = usize::try_from(offset).map_err(io::Error::other)?;
                 Ok(bytes.slice(start..start + length))
             }
-            Self::File { file, .. } => {
-                let mut buffer = vec![0; length];
-                file.read_exact_at(&mut buffer, offset)?;
-                Ok(Bytes::from(buffer))
-            }
+            Self::File { file, .. } => file.read_range(offset, length),
         }
     }
 }

@@ -9,6 +9,7 @@ mod filters;
 mod input;
 mod netcdf;
 pub mod parquet;
+mod remote;
 mod superblock;
 mod table;
 mod values;
@@ -17,7 +18,8 @@ use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub use error::ReadError;
-pub use input::Input;
+pub use input::{Input, Positioned};
+pub use remote::Remote;
 pub use table::{TableLimits, TableReader};
 pub(crate) use values::for_numbers;
 pub use values::{Attribute, Kind, Values};

@@ -1,18 +1,31 @@
-//! Reads an object at one version, whatever its size: in memory, or as a file to be read by ranges.
+//! Reads an object at one version, whatever its size: in memory, as a file to be read by ranges, or by ranges of itself.
 
-use std::sync::Arc;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use futures::TryStreamExt;
 use object_store::{GetOptions, GetRange};
 use tokio::io::AsyncWriteExt;
+use tokio::runtime::Handle;
 
 use super::meter::Kind;
 use super::{Store, StoreError, StoreErrorKind, Url, folder};
-use crate::read::Input;
+use crate::read::{Input, Remote};
 
 /// How often a download that broke off is taken up again without having moved on.
 const RESUMES: u32 = 4;
+
+/// What went wrong with the store while an input was read by ranges.
+#[derive(Clone, Debug, Default)]
+pub struct Trouble(Arc<Mutex<Option<StoreError>>>);
+
+impl Trouble {
+    #[must_use]
+    pub fn take(&self) -> Option<StoreError> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
 
 impl Store {
     /// The whole object, if it still has this `ETag`; `Changed` otherwise. One GET. What is larger than
@@ -26,6 +39,36 @@ impl Store {
             Url::Folder { .. } => self.fetch_file(key, etag, in_memory_up_to).await,
             Url::Bucket { .. } => self.fetch_object(key, etag, in_memory_up_to).await,
         }
+    }
+
+    /// An object of `length` bytes for what its header says: what is larger than `whole_up_to` is read by ranges.
+    ///
+    /// # Errors
+    /// Store trouble. What happens later, while ranges are read, stands in what is returned beside the input.
+    pub async fn peek(&self, key: &str, etag: &str, length: u64, whole_up_to: u64) -> Result<(Input, Trouble), StoreError> {
+        let trouble = Trouble::default();
+        if matches!(self.url, Url::Folder { .. }) || length <= whole_up_to {
+            return Ok((self.fetch(key, etag, whole_up_to).await?, trouble));
+        }
+        let (store, runtime, told) = (self.clone(), Handle::current(), trouble.clone());
+        let (key, etag) = (key.to_owned(), etag.to_owned());
+        let fetch = move |offset: u64, length: u64| {
+            runtime.block_on(store.get_range(&key, &etag, offset..offset + length)).map_err(|error| {
+                let message = error.to_string();
+                *told.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                std::io::Error::other(message)
+            })
+        };
+        Ok((Input::File { file: Arc::new(Remote::new(length, fetch)), length }, trouble))
+    }
+
+    async fn get_range(&self, key: &str, etag: &str, range: Range<u64>) -> Result<Bytes, StoreError> {
+        let path = self.path("GetObject", key)?;
+        let options = GetOptions { if_match: Some(format!("\"{etag}\"")), range: Some(GetRange::Bounded(range)), ..GetOptions::default() };
+        let failed = |source: object_store::Error| self.wrap("GetObject", key, &source);
+        let bytes = self.objects.get_opts(&path, options).await.map_err(failed)?.bytes().await.map_err(failed)?;
+        self.meter.read(bytes.len() as u64);
+        Ok(bytes)
     }
 
     /// Whether an object that was fetched at this `ETag` can be trusted now that it has been read: a

@@ -25,6 +25,7 @@ use meter::Kind;
 
 pub use delete::DELETE_GROUP;
 pub use error::{Side, StoreError, StoreErrorKind, chain};
+pub use fetch::Trouble;
 pub use keys::{Keys, Secrets};
 pub use list::Listed;
 pub use meter::{Meter, Used};

@@ -1,7 +1,5 @@
 //! Writes an object of any size in bounded memory.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -11,7 +9,7 @@ use object_store::{ObjectStoreExt, PutPayload, PutResult, UploadPart};
 
 use super::meter::Kind;
 use super::{Head, Store, StoreError, Url};
-use crate::read::Input;
+use crate::read::{Input, Positioned};
 
 const MIB: u64 = 1 << 20;
 /// The largest object that is written by one request.
@@ -29,7 +27,7 @@ pub enum Body {
     Memory(Bytes),
     /// A range of a scratch file, read at its positions: others may read the file too.
     Scratch {
-        file: Arc<File>,
+        file: Arc<dyn Positioned>,
         offset: u64,
         length: u64,
     },
@@ -58,11 +56,8 @@ impl Body {
             }
             Self::Scratch { file, offset, .. } => {
                 let (file, at) = (Arc::clone(file), offset + at);
-                let read = tokio::task::spawn_blocking(move || {
-                    let mut buffer = vec![0; usize::try_from(length).map_err(std::io::Error::other)?];
-                    file.read_exact_at(&mut buffer, at)?;
-                    Ok(Bytes::from(buffer))
-                });
+                let length = usize::try_from(length).map_err(std::io::Error::other)?;
+                let read = tokio::task::spawn_blocking(move || file.read_range(at, length));
                 read.await.map_err(std::io::Error::other)?
             }
         }

@@ -71,7 +71,7 @@ pub async fn takes_large_objects(store: &Store) -> Result<()> {
         file.read_exact_at(&mut bytes, at)?;
         Ok(bytes)
     };
-    let put = store.put_body("large/1", Body::Scratch { file: Arc::clone(&file), offset: 100, length }).await?;
+    let put = store.put_body("large/1", Body::Scratch { file: file.clone(), offset: 100, length }).await?;
     assert_eq!(store.head("large/1").await?, Some(put.clone()));
     assert_eq!(put.bytes, length);
 
@@ -85,7 +85,7 @@ pub async fn takes_large_objects(store: &Store) -> Result<()> {
     let memory = store.put_body("large/2", Body::Memory(whole.clone())).await?;
     assert_eq!(store.get_if("large/2", &memory.etag).await?, whole);
 
-    let small = store.put_body("large/3", Body::Scratch { file: Arc::clone(&file), offset: 7, length: 9 << 20 }).await?;
+    let small = store.put_body("large/3", Body::Scratch { file: file.clone(), offset: 7, length: 9 << 20 }).await?;
     assert_eq!(store.get_if("large/3", &small.etag).await?, expected(7, 9 << 20)?);
     let empty = store.put_body("large/4", Body::Scratch { file, offset: 0, length: 0 }).await?;
     assert_eq!(store.get_if("large/4", &empty.etag).await?, "");

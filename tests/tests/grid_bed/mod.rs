@@ -1,5 +1,7 @@
 //! A grid driven stage by stage, held against the model after every run.
 
+#![allow(dead_code)] // each suite uses a part of it
+
 pub mod history;
 pub mod journeys;
 pub mod model;
@@ -90,8 +92,16 @@ pub struct GridBed {
 
 impl GridBed {
     pub fn new(knobs: Knobs) -> Result<Self> {
-        let bed = Bed::with(|resource| knobs.change(resource))?;
-        Ok(Self { bed, knobs, model: Model::new(knobs.removing, knobs.sorted), source: BTreeMap::new(), versions: 0, runs: 0 })
+        Ok(Self::of(Bed::with(|resource| knobs.change(resource))?, knobs))
+    }
+
+    /// The same with another destination than a folder, for what is seen in the books and the objects.
+    pub fn on(destination: String, knobs: Knobs) -> Result<Self> {
+        Ok(Self::of(Bed::on(tempfile::tempdir()?, destination, |resource| knobs.change(resource))?, knobs))
+    }
+
+    fn of(bed: Bed, knobs: Knobs) -> Self {
+        Self { bed, knobs, model: Model::new(knobs.removing, knobs.sorted), source: BTreeMap::new(), versions: 0, runs: 0 }
     }
 
     /// The same dataset with other chunks, and a token that asks to write it anew.
