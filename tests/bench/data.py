@@ -1,4 +1,5 @@
-"""The inputs of large.py: each is made once, in a folder outside the checkout, and used again."""
+"""The inputs of large.py and grids.py: each is made once, in a folder outside the checkout, and used again."""
+import dataclasses
 import json
 import multiprocessing
 import os
@@ -164,3 +165,85 @@ def table(folder, rows):
             }
         )
         frame.to_csv(os.path.join(folder, "table.csv"), mode="a", header=begin == 0, index=False)
+
+
+@dataclasses.dataclass(frozen=True)
+class Grid:
+    """Files of one shape, and what becomes of them."""
+
+    name: str
+    dimensions: tuple  # rows first
+    size: tuple
+    names: list
+    store_chunks: tuple
+    source_chunks: tuple
+    type: str = "float32"
+    hours: int = 24
+    packed: bool = True
+    shuffle: bool = True
+
+
+def grid_config(shape):
+    rows, y, x = shape.dimensions
+    lengths = dict(zip(("time", "latitude", "longitude"), zip(shape.dimensions, shape.store_chunks)))
+    dimensions = {kind: {"name": name, "chunk": chunk} for kind, (name, chunk) in lengths.items()}
+    dimensions["time"]["append_dim"] = True
+    return {
+        "dataset_name": shape.name,
+        "cloud_optimised_format": "zarr",
+        "metadata_uuid": None,
+        "run_settings": {"paths": [{"type": "files", "s3_uri": "s3://archive/grids/", "filter": [".*\\.nc$"]}]},
+        "schema": {rows: {"type": "timestamp[ns]"}, y: {"type": "double"}, x: {"type": "double"}} | {n: {"type": shape.type} for n in shape.names},
+        "schema_transformation": {"dimensions": dimensions, "var_template_shape": shape.names[0]},
+    }
+
+
+def grids(folder, shape, count):
+    """`count` rows, a file each."""
+    with multiprocessing.Pool(2) as pool:
+        pool.starmap(day, [(folder, shape, row) for row in range(count)], chunksize=1)
+
+
+def grid_of(folder, shape, count):
+    """`count` rows in one file."""
+    grid(folder, shape, 0, count)
+
+
+def day(folder, shape, row):
+    grid(folder, shape, row, 1)
+
+
+def grid(folder, shape, first, count):
+    """Rows of fields as satellites see them: smooth, with noise in the last digits, and holes where clouds are."""
+    path = os.path.join(folder, f"{shape.name}-{first:06}.nc")
+    options = {"compression": "zlib", "complevel": 4, "shuffle": shape.shuffle}
+    with netCDF4.Dataset(path, "w") as file:
+        file.title = "made for a bench"
+        for name, length in zip(shape.dimensions, (None if count > 1 else 1, *shape.size)):
+            file.createDimension(name, length)
+        rows, y, x = shape.dimensions
+        time = file.createVariable(rows, "f8", (rows,), chunksizes=(min(count, 512),))
+        time.units, time.calendar = "days since 1985-01-01 00:00:00 UTC", "gregorian"
+        time[:] = 12000 + (first + np.arange(count)) * shape.hours / 24
+        for name, length, least in ((y, shape.size[0], -60.0), (x, shape.size[1], 90.0)):
+            file.createVariable(name, "f8", (name,))[:] = least + 0.02 * np.arange(length)
+        variables = []
+        chunks = (1, *(min(pair) for pair in zip(shape.source_chunks, shape.size)))
+        for name in shape.names:
+            kind, missing = ("i2", -32768) if shape.packed else ("f4", 999999.0)
+            variable = file.createVariable(name, kind, shape.dimensions, fill_value=missing, chunksizes=chunks, **options)
+            variable.units = "1"
+            if shape.packed:
+                variable.scale_factor, variable.add_offset = 0.01, 5.0
+            variable.set_auto_maskandscale(False)
+            variables.append((variable, missing))
+        down, along = np.arange(shape.size[0])[:, None] / 300, np.arange(shape.size[1])[None] / 400
+        for row in range(count):
+            random = np.random.default_rng(first + row)
+            for number, (variable, missing) in enumerate(variables):
+                phase = (first + row) / 20 + number
+                smooth = 1500 + 700 * np.sin(down + phase) * np.cos(along - phase)
+                values = smooth + random.integers(-4, 5, shape.size, dtype="i1")
+                clouds = np.sin(7 * down + phase) + np.cos(5 * along + 3 * phase) > 0.9
+                values = np.rint(values) if shape.packed else np.round(values / 1000, 3)
+                variable[row] = np.where(clouds, missing, values).astype(variable.dtype)
