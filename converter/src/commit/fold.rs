@@ -112,7 +112,13 @@ impl<'a> Fold<'a> {
             let before = head.map_or((0, 0), |head| (head.totals.rows, head.totals.rows_masked));
             (self.totals.rows, self.totals.rows_masked) = self.grid.as_ref().map_or(before, |published| (published.rows, published.masked));
         }
+        if self.plan.relayout && self.grid.is_none() {
+            let message = "the rebuild is not published: no file could be converted, and nothing would be left".to_owned();
+            return Err(StageError::Guard { reason: Reason::BudgetExceeded, message, confirm: None });
+        }
         let Some(published) = &self.grid else { return Ok(()) };
+        // A row that nobody has now, though a file does: that one is lost with a winner that failed.
+        self.story.rows_lost += if self.plan.relayout { published.contested } else { 0 };
         let (chunks, emptied) = (std::mem::take(&mut changes.chunks), std::mem::take(&mut changes.emptied));
         let staged = chunks.into_iter().map(|object| Copy { from: object.staged_key, to: object.final_key, etag: object.etag });
         let mut stays = HashSet::from([published.last.0.to.clone()]);
@@ -211,7 +217,7 @@ impl<'a> Fold<'a> {
                 && last.converter == CONVERTER_VERSION
         };
         let before = record.as_ref().map(|record| &record.last).filter(same).map_or(0, |last| last.attempts);
-        let counted = !matches!(reason, Some(Reason::NotReached | Reason::BasenameCollision));
+        let counted = !matches!(reason, Some(Reason::NotReached | Reason::BasenameCollision | Reason::TimeConflict));
         let attempts = before + u32::from(counted);
         let last = self.last(etag, Outcome::Failed, reason, message.cloned(), attempts);
         let published = self.carried(record.and_then(|record| record.published)).await?;

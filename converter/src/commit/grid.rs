@@ -24,6 +24,8 @@ pub(super) struct Published {
     pub copies: Vec<Copy>,
     /// `.zmetadata`, and the SHA-256 of its bytes.
     pub last: (Copy, String),
+    /// Masked rows that a file has which lost them to one that failed.
+    pub contested: u64,
     /// Rows that are not masked, and rows that are.
     pub rows: u64,
     pub masked: u64,
@@ -92,11 +94,12 @@ pub(super) async fn stage(
     staging.put(ZMETADATA, body).await?;
     let Some(last) = staging.copies.pop() else { return Ok(None) };
     let owned = rows.owners.iter().flatten().count() as u64;
+    let contested = rows.rivals.keys().filter(|row| rows.owners[**row as usize].is_none()).count() as u64;
     let state = GridState { metadata, rows, coordinates, statics: digests, superseded, extents };
     let key = context.layout.grid(&context.run, &context.nonce);
     let body = serde_json::to_vec(&state).map_err(|source| StageError::corrupt(&key, source))?;
     context.destination.put(&key, body.into()).await?;
-    Ok(Some(Published { state: key, copies: staging.copies, last: (last, sha256), rows: owned, masked: length - owned }))
+    Ok(Some(Published { state: key, copies: staging.copies, last: (last, sha256), contested, rows: owned, masked: length - owned }))
 }
 
 /// Rows of files that are not in: as they were, or masked where that is given up.
@@ -114,9 +117,13 @@ fn settled(planned: &PlannedGrid, before: &GridRows, processed: &HashSet<String>
     };
     let owners: Vec<Option<Owner>> = (0..rows.len()).map(owner).collect();
     let mut rivals: BTreeMap<usize, Vec<Owner>> = BTreeMap::new();
+    let planned_keys: HashSet<&str> = rows.files.iter().map(|file| file.key.as_str()).collect();
     for (row, owner) in owners.iter().enumerate() {
         // A version that is published still, since the newer one is not in, has what it had.
-        let still = was(row).into_iter().flat_map(|row| before.rivals(row)).filter(|rival| !processed.contains(&rival.key));
+        let still = was(row)
+            .into_iter()
+            .flat_map(|row| before.rivals(row))
+            .filter(|rival| planned_keys.contains(rival.key.as_str()) && !processed.contains(&rival.key));
         let lost = rows.rivals(row).chain(still).filter(|rival| owner.as_ref().is_none_or(|owner| owner.key != rival.key));
         rivals.insert(row, lost.cloned().collect());
     }

@@ -24,5 +24,9 @@ pub(super) async fn sweep(context: &Context, head: &Head, before: Option<&Head>)
 
     let named = |key: &str| [Some(head), before].into_iter().flatten().flat_map(|head| &head.parts).any(|part| part.key == key);
     store.delete_where(&context.layout.ledger_parts(), |object| old(object) && !named(&object.key)).await?;
+    if context.config.grid.is_some() {
+        let named = |key: &str| [Some(head), before].into_iter().flatten().any(|head| head.grid.as_deref() == Some(key));
+        store.delete_where(&context.layout.grids(), |object| old(object) && !named(&object.key)).await?;
+    }
     Ok(())
 }

@@ -5,9 +5,11 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use bytes::Bytes;
 use crds::config::GridConfig;
 use crds::wire::{Batch, Compat, FileRecord, Outcome, Plan, PlannedFile, PlannedGrid, PublishedObject, Reason, StagedObject};
 use futures::{StreamExt, TryStreamExt};
+use tokio::runtime::Handle;
 
 use super::crumb::{Crumbs, forget_crumb, quarantined};
 use super::file::{fetch, record};
@@ -132,6 +134,8 @@ impl<'a> Work<'a> {
         let Some(key) = &plan.grid else { return Err(StageError::corrupt("plan.json", "a grid without its state")) };
         let mut planned: PlannedGrid =
             serde_json::from_slice(&context.destination.get(key).await?).map_err(|source| StageError::corrupt(key, source))?;
+        // Whether a row has an owner is all that matters here.
+        (planned.state.rows.files, planned.state.rows.rivals) = (Vec::new(), BTreeMap::new());
         let (_, arrays) = parse_zmetadata(planned.state.metadata.as_bytes()).map_err(|source| StageError::corrupt(key, source))?;
         let grid = context.config.grid.clone().map(Arc::new);
         let grid = grid.ok_or_else(|| StageError::Config("the config describes no grid".to_owned()))?;
@@ -299,20 +303,23 @@ impl<'a> Work<'a> {
         };
         let stays = rows.filter(|row| !written.contains(row) && !masked(*row));
         let kept: Vec<(u64, u64)> = stays.filter_map(|row| Some((self.planned.origin(row)?, row))).collect();
-        let old = self.published_chunks(&job, axis, &kept).await?;
+        let old = self.published_chunks(&job, axis, &kept);
 
         let files: Vec<File> =
             opened.iter().map(|opened| (Arc::clone(&opened.reader), Arc::clone(&opened.axes), opened.file.places.clone())).collect();
         let (grid, rules) = (Arc::clone(&self.grid), grid::rules(self.context.document.compat));
+        let (store, runtime) = (self.context.destination.clone(), Handle::current());
         let made = tokio::task::spawn_blocking(move || {
-            read::guarded(|| make(&job, &grid, rules, &append, &files, &old, &kept))
-                .unwrap_or_else(|panic| Err(Fault { file: None, error: GridError::GaveUp(panic) }))
+            // One chunk of the store at a time: rows that are moved come out of many.
+            let get = |key: &str| Ok(runtime.block_on(store.try_get(key))?);
+            read::guarded(|| make(&job, &grid, rules, &append, &files, &Published { chunks: &old, rows: &kept, get: &get }))
+                .unwrap_or_else(|panic| Err(Stop::Stage(StageError::corrupt("a chunk", panic))))
                 .map(|chunks| (job.name, chunks))
         });
         let (name, chunks) = match made.await {
             Ok(Ok(made)) => made,
-            Ok(Err(Fault { file: Some(at), error })) => return Ok(Err((at, error))),
-            Ok(Err(Fault { file: None, error })) => return Err(StageError::corrupt("a chunk", error)),
+            Ok(Err(Stop::File(at, error))) => return Ok(Err((at, error))),
+            Ok(Err(Stop::Stage(error))) => return Err(error),
             Err(panicked) => return Err(StageError::corrupt("a chunk", panicked)),
         };
         let (mut staged, mut emptied) = (Vec::new(), Vec::new());
@@ -331,9 +338,8 @@ impl<'a> Work<'a> {
         Ok(Ok((staged, emptied)))
     }
 
-    /// The chunks of the store that have the kept rows of a box, as they are; those that are not there say nothing.
-    async fn published_chunks(&self, job: &Job, axis: usize, kept: &[(u64, u64)]) -> Result<Vec<(Vec<u64>, Vec<u8>)>, StageError> {
-        let mut old = Vec::new();
+    /// The chunks of the store that have the kept rows of a box, with their keys.
+    fn published_chunks(&self, job: &Job, axis: usize, kept: &[(u64, u64)]) -> Vec<(Vec<u64>, String)> {
         let length = job.array.metadata.chunks[axis];
         let along: BTreeSet<u64> = kept.iter().map(|(from, _)| from / length).collect();
         let boxes = along.into_iter().map(|chunk| {
@@ -341,13 +347,12 @@ impl<'a> Work<'a> {
             ranges[axis] = chunk * length..(chunk + 1) * length;
             ranges
         });
-        for index in boxes.flat_map(|ranges| chunks_of(&ranges, &job.array.metadata.chunks).collect::<Vec<_>>()) {
+        let chunks = boxes.flat_map(|ranges| chunks_of(&ranges, &job.array.metadata.chunks).collect::<Vec<_>>());
+        let keyed = |index: Vec<u64>| {
             let key = format!("{}/{}/{}", self.context.folder(), job.name, chunk_key(&index));
-            if let Some(bytes) = self.context.destination.try_get(&key).await? {
-                old.push((index, decode_chunk(&job.array.metadata, &bytes).map_err(|error| StageError::corrupt(&key, error))?));
-            }
-        }
-        Ok(old)
+            (index, key)
+        };
+        chunks.map(keyed).collect()
     }
 }
 
@@ -355,30 +360,32 @@ type File = (Arc<dyn Reader + Send + Sync>, Arc<Axes>, Vec<crds::wire::Place>);
 /// A chunk's indices and its bytes; none for one that is all fill.
 type Made = (Vec<u64>, Option<Vec<u8>>);
 
-/// What stopped the making of chunks: a file, or none.
-struct Fault {
-    file: Option<usize>,
-    error: GridError,
+/// What stopped the making of chunks: a file, or the store.
+enum Stop {
+    File(usize, GridError),
+    Stage(StageError),
 }
 
-fn make(
-    job: &Job,
-    grid: &GridConfig,
-    rules: Rules,
-    append: &str,
-    files: &[File],
-    old: &[(Vec<u64>, Vec<u8>)],
-    kept: &[(u64, u64)],
-) -> Result<Vec<Made>, Fault> {
-    let ours = |error: GridError| Fault { file: None, error };
+/// What a box keeps of the store: rows, each with where it goes, and the chunks that they are in.
+struct Published<'a> {
+    chunks: &'a [(Vec<u64>, String)],
+    rows: &'a [(u64, u64)],
+    get: &'a dyn Fn(&str) -> Result<Option<Bytes>, StageError>,
+}
+
+fn make(job: &Job, grid: &GridConfig, rules: Rules, append: &str, files: &[File], published: &Published<'_>) -> Result<Vec<Made>, Stop> {
+    let ours = |error: GridError| Stop::Stage(StageError::corrupt("a chunk", error));
     let mut window = Window::new(&job.name, &job.array, job.ranges.clone()).map_err(ours)?;
-    for (index, raw) in old {
-        window.keep(append, index, raw, kept.iter().copied());
+    for (index, key) in published.chunks {
+        // One that is not there says nothing.
+        let Some(bytes) = (published.get)(key).map_err(Stop::Stage)? else { continue };
+        let raw = decode_chunk(&job.array.metadata, &bytes).map_err(|error| Stop::Stage(StageError::corrupt(key, error)))?;
+        window.keep(append, index, &raw, published.rows.iter().copied());
     }
     for (at, (reader, axes, places)) in files.iter().enumerate() {
         let source = Source { reader: reader.as_ref(), axes, places };
         let put = read::guarded(|| window.put(&source, grid, rules)).unwrap_or_else(|panic| Err(GridError::GaveUp(panic)));
-        put.map_err(|error| Fault { file: Some(at), error })?;
+        put.map_err(|error| Stop::File(at, error))?;
     }
     let metadata = &job.array.metadata;
     let mut made = Vec::new();

@@ -133,6 +133,13 @@ fn all_positions(reader: &dyn Reader, config: &GridConfig) -> Result<BTreeMap<St
     Ok(all)
 }
 
+/// The decoded numbers of a variable, where it has such.
+pub(super) fn numbers(reader: &dyn Reader, index: usize) -> Option<Vec<f64>> {
+    let variable = &reader.variables()[index];
+    let decoded = cf::decode(variable, reader.read(index).ok()?, None, Rules { compat: Compat::Fixed, durations: false }).ok()?.array;
+    cells::numbers(&variable.name, &decoded).ok()
+}
+
 fn positions(reader: &dyn Reader, name: &str) -> Result<Own, GridError> {
     let (index, variable) = coordinate(reader, name)?;
     let decoded = cf::decode(variable, reader.read(index)?, None, Rules { compat: Compat::Fixed, durations: false })?.array;

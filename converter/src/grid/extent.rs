@@ -6,10 +6,10 @@ use crds::config::{DatasetConfig, GridConfig};
 use crds::wire::GridRows;
 use jiff::Timestamp;
 
-use super::{Group, cells};
-use crate::cf::{self, Rules};
+use super::Group;
+use super::axes::{Axes, numbers};
 use crate::read::{Reader, Variable};
-use crate::zarr::{Attr, Attributes, Dtype};
+use crate::zarr::{Attr, Attributes};
 
 const START: &str = "time_coverage_start";
 const END: &str = "time_coverage_end";
@@ -54,7 +54,7 @@ impl Axis {
 
 /// How far the positions of a new store reach, by attribute; what the file says of positions that change with time is of
 /// that file alone, and goes.
-pub fn extents(reader: &dyn Reader, append: &str, group: &mut Group) -> BTreeMap<String, f64> {
+pub fn extents(reader: &dyn Reader, axes: &Axes, append: &str, group: &mut Group) -> BTreeMap<String, f64> {
     let mut extents = BTreeMap::new();
     let stored = || {
         reader.variables().iter().enumerate().filter_map(|(at, variable)| {
@@ -71,7 +71,7 @@ pub fn extents(reader: &dyn Reader, append: &str, group: &mut Group) -> BTreeMap
         if best.iter().any(|(.., moves)| *moves) {
             moving.extend(axis.ends);
         } else {
-            say(&mut extents, axis.ends, best.iter().filter_map(|(_, at, _)| reach(reader, *at)));
+            say(&mut extents, axis.ends, best.iter().filter_map(|(_, at, _)| reach(reader, axes, *at)));
         }
     }
     let is_height = |variable: &Variable| {
@@ -79,7 +79,7 @@ pub fn extents(reader: &dyn Reader, append: &str, group: &mut Group) -> BTreeMap
         says("units", &METRES) && (says("positive", &["up", "down"]) || says("axis", &["z"]))
     };
     let heights = stored().filter(|(_, variable, is_index, moves)| *is_index && !moves && is_height(variable));
-    say(&mut extents, VERTICAL, heights.filter_map(|(at, ..)| reach(reader, at)));
+    say(&mut extents, VERTICAL, heights.filter_map(|(at, ..)| reach(reader, axes, at)));
     for name in moving {
         group.attributes.remove(name);
     }
@@ -93,13 +93,13 @@ fn say(extents: &mut BTreeMap<String, f64>, names: [&str; 2], reaches: impl Iter
 }
 
 /// The least and the greatest value of a variable; none where it has none that is a number.
-fn reach(reader: &dyn Reader, at: usize) -> Option<[f64; 2]> {
-    let variable = &reader.variables()[at];
-    let rules = Rules { compat: crds::wire::Compat::Fixed, durations: false };
-    let decoded = cf::decode(variable, reader.read(at).ok()?, None, rules).ok()?.array;
-    let bytes = cells::cast(&variable.name, &decoded, Dtype::F64).ok()?;
-    let numbers = bytes.as_chunks().0.iter().map(|bytes| f64::from_le_bytes(*bytes)).filter(|number| number.is_finite());
-    numbers.map(|number| [number, number]).reduce(|one, other| [one[0].min(other[0]), one[1].max(other[1])])
+fn reach(reader: &dyn Reader, axes: &Axes, at: usize) -> Option<[f64; 2]> {
+    let numbers = match axes.target(&reader.variables()[at].name) {
+        Some(target) => target.to_vec(),
+        None => numbers(reader, at)?,
+    };
+    let reaches = numbers.into_iter().filter(|number| number.is_finite()).map(|number| [number, number]);
+    reaches.reduce(|one, other| [one[0].min(other[0]), one[1].max(other[1])])
 }
 
 /// Says in a group's attributes what its rows and positions are, but for those that the config sets or deletes. A masked

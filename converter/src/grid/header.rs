@@ -56,7 +56,7 @@ impl Header {
         let coordinates = axes::coordinates(reader, config)?;
         let text = |name: &str| time.text(name).unwrap_or_default().to_owned();
         let calendar = time.text("calendar").unwrap_or("standard").to_owned();
-        Ok(Self { times, stored, units: text("units"), calendar, coordinates: Arc::new(coordinates), site: site(reader)? })
+        Ok(Self { times, stored, units: text("units"), calendar, coordinates: Arc::new(coordinates), site: site(reader) })
     }
 
     /// Holds the file's positions against those of the store.
@@ -71,17 +71,18 @@ impl Header {
 /// Global attributes that tell one site, platform or instrument from another.
 const CODES: [&str; 3] = ["site_code", "platform_code", "instrument_serial_number"];
 
-fn site(reader: &dyn Reader) -> Result<Site, GridError> {
+fn site(reader: &dyn Reader) -> Site {
     let attributes = reader.attributes().iter().filter(|attribute| CODES.contains(&attribute.name.as_str()));
     let codes =
         attributes.filter_map(|a| Some((a.name.clone(), a.values.as_text()?.trim().to_owned()))).filter(|(_, code)| !code.is_empty());
     let mut site = Site { codes: codes.collect(), position: BTreeMap::new() };
     for (index, variable) in reader.variables().iter().enumerate().filter(|(_, variable)| variable.dimensions.is_empty()) {
         let Some(name) = variable.text("standard_name").filter(|name| matches!(*name, "latitude" | "longitude")) else { continue };
-        let degrees = reader.read(index)?.to_f64().and_then(|degrees| degrees.first().copied());
+        // One that cannot be read says nothing.
+        let degrees = axes::numbers(reader, index).and_then(|degrees| degrees.first().copied());
         site.position.extend(degrees.filter(|degrees| degrees.is_finite()).map(|degrees| (name.to_owned(), degrees)));
     }
-    Ok(site)
+    site
 }
 
 fn stored(raw: &Values) -> Option<StoredTimes> {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use crds::wire::{GridRows, Owner, Place};
+use crds::wire::{GridRows, Owner, Place, Site};
 
 /// Times that lie no further apart are one: a millisecond.
 pub(super) const SAME_TIME: i64 = 1_000_000;
@@ -32,7 +32,7 @@ pub struct Laid {
     pub superseded: BTreeSet<String>,
     /// Published rows that are to be filled with nothing.
     pub masked: BTreeSet<u64>,
-    /// Published rows that an incoming file leaves, to another or to nobody: they stay if it cannot be converted.
+    /// Published rows that the new version of a file leaves: they stay if it cannot be converted and no other has them.
     pub left: BTreeMap<u64, usize>,
     /// Published rows whose file is gone, or has no row any more, and has nothing to say of them.
     pub gone: BTreeSet<u64>,
@@ -48,29 +48,48 @@ struct Claim {
     row: usize,
 }
 
-/// The incoming files that have a time of a file of another site, each with what differs: the one that is in the
+/// The incoming files that have a time of a file of another site, each with what differs: one that has rows in the
 /// store already stays, then the one with the lowest key.
 #[must_use]
-pub fn conflicts(rows: &GridRows, incoming: &[Incoming], gone: &BTreeSet<&str>) -> BTreeMap<usize, String> {
+pub fn conflicts(rows: &GridRows, sites: &[Site], incoming: &[Incoming], gone: &BTreeSet<&str>) -> BTreeMap<usize, String> {
     let comes: HashSet<&str> = incoming.iter().map(|file| file.owner.key.as_str()).collect();
-    let owned = (0..rows.len()).filter_map(|row| Some((rows.times[row], rows.owner(row)?)));
-    let mut there: BTreeMap<i64, &Owner> =
-        owned.filter(|(_, owner)| !comes.contains(owner.key.as_str()) && !gone.contains(owner.key.as_str())).collect();
-    let mut by_key: Vec<usize> = (0..incoming.len()).collect();
-    by_key.sort_by_key(|&file| &incoming[file].owner.key);
+    let mut published: HashMap<&str, Vec<(i64, &Owner)>> = HashMap::new();
+    for (row, owner) in (0..rows.len()).filter_map(|row| Some((row, rows.owner(row)?))) {
+        published.entry(&owner.key).or_default().push((rows.times[row], owner));
+    }
+    let mut there: BTreeMap<i64, &Owner> = BTreeMap::new();
+    for (key, times) in &published {
+        if !comes.contains(key) && !gone.contains(key) {
+            stand_at(&mut there, times.iter().copied());
+        }
+    }
+    let mut order: Vec<usize> = (0..incoming.len()).collect();
+    order.sort_by_key(|&file| (!published.contains_key(incoming[file].owner.key.as_str()), &incoming[file].owner.key));
     let mut conflicts = BTreeMap::new();
-    for file in by_key {
+    for file in order {
         let Incoming { owner, times } = &incoming[file];
-        let mut others = times.iter().flat_map(|&time| there.range(time - SAME_TIME..=time + SAME_TIME));
-        let conflict = others.find_map(|(_, other)| Some((owner.site.differs(&other.site)?, other)));
+        let mut others = times.iter().flat_map(|&time| there.range(time.saturating_sub(SAME_TIME)..=time.saturating_add(SAME_TIME)));
+        let differs = |other: &Owner| {
+            let (own, other) = (sites.get(owner.site? as usize)?, sites.get(other.site? as usize)?);
+            own.differs(other).map(|(what, own, other)| (what.to_owned(), own, other))
+        };
+        let conflict = others.find_map(|(_, other)| Some((differs(other)?, other)));
         if let Some(((what, own, others), other)) = conflict {
             let key = &other.key;
             conflicts.insert(file, format!("its {what} is {own:?}, and {key:?}, which has one of its times, has {others:?}"));
-            continue;
+            stand_at(&mut there, published.get(owner.key.as_str()).into_iter().flatten().copied());
+        } else {
+            stand_at(&mut there, times.iter().map(|&time| (time, owner)));
         }
-        there.extend(times.iter().map(|&time| (time, owner)));
     }
     conflicts
+}
+
+/// Who says nothing of its site keeps nobody away.
+fn stand_at<'a>(there: &mut BTreeMap<i64, &'a Owner>, times: impl Iterator<Item = (i64, &'a Owner)>) {
+    for (time, owner) in times.filter(|(_, owner)| owner.site.is_some()) {
+        there.entry(time).or_insert(owner);
+    }
 }
 
 fn newer(one: &Owner, two: &Owner) -> bool {
@@ -103,8 +122,8 @@ pub fn lay(rows: &GridRows, incoming: &[Incoming], gone: &BTreeSet<&str>, absent
     let mut by_time: Vec<(i64, usize)> = rows.times.iter().enumerate().map(|(row, &time)| (time, row)).collect();
     by_time.sort_unstable();
     let row_of = |time: i64| {
-        let at = by_time.partition_point(|(known, _)| *known < time - SAME_TIME);
-        by_time.get(at).filter(|(known, _)| *known <= time + SAME_TIME).map(|&(_, row)| row)
+        let at = by_time.partition_point(|(known, _)| *known < time.saturating_sub(SAME_TIME));
+        by_time.get(at).filter(|(known, _)| *known <= time.saturating_add(SAME_TIME)).map(|&(_, row)| row)
     };
     let mut claims: Vec<Claim> = incoming
         .iter()
@@ -117,7 +136,7 @@ pub fn lay(rows: &GridRows, incoming: &[Incoming], gone: &BTreeSet<&str>, absent
     let mut start = 0;
     while start < claims.len() {
         let time = claims[start].time;
-        let end = start + claims[start..].iter().take_while(|claim| claim.time - time <= SAME_TIME).count();
+        let end = start + claims[start..].iter().take_while(|claim| claim.time.saturating_sub(time) <= SAME_TIME).count();
         let winner = claims[start..end]
             .iter()
             .copied()
@@ -158,6 +177,8 @@ pub fn lay(rows: &GridRows, incoming: &[Incoming], gone: &BTreeSet<&str>, absent
             continue;
         }
         match at.get(before.key.as_str()) {
+            // A newer one has taken it; should that fail, what is published is right.
+            Some(&file) if incoming[file].owner.etag == before.etag => {}
             Some(&file) if !laid.places[file].is_empty() => drop(laid.left.insert(row as u64, file)),
             None if !gone.contains(before.key.as_str()) => {}
             _ => drop(laid.gone.insert(row as u64)),
@@ -318,13 +339,12 @@ pub fn units(laid: &Laid, chunk: u64) -> Vec<Unit> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crds::wire::Site;
 
     const SECOND: i64 = 1_000_000_000;
 
     fn file(key: &str, modified: i64, times: &[i64]) -> Incoming {
         Incoming {
-            owner: Owner { key: key.into(), etag: String::new(), modified, site: Site::default() },
+            owner: Owner { key: key.into(), etag: String::new(), modified, site: None },
             times: times.iter().map(|t| t * SECOND).collect(),
         }
     }
@@ -393,35 +413,43 @@ mod tests {
 
     #[test]
     fn two_sites_do_not_share_a_time() {
-        let at = |key, modified, times: &[i64], code: &str, latitude: f64| {
+        let site = |code: &str, latitude: f64, longitude: f64| Site {
+            codes: BTreeMap::from([("site_code".to_owned(), code.to_owned())]),
+            position: BTreeMap::from([("latitude".to_owned(), latitude), ("longitude".to_owned(), longitude)]),
+        };
+        let sites = [site("A", -32.0, 179.98), site("A", -32.05, -179.99), site("B", -32.0, 179.98), site("A", -33.0, 179.98)];
+        let at = |key, modified, times: &[i64], of: u32| {
             let mut file = file(key, modified, times);
-            file.owner.site.codes = BTreeMap::from([("site_code".to_owned(), code.to_owned())]);
-            file.owner.site.position = BTreeMap::from([("latitude".to_owned(), latitude)]);
+            file.owner.site = Some(of);
             file
         };
-        let first = lay(&GridRows::default(), &[at("m", 1, &[1, 2], "A", -32.0)], &BTreeSet::new(), &BTreeSet::new());
-        let nowhere = file("f", 1, &[1]);
+        let first = lay(&GridRows::default(), &[at("m", 1, &[1, 2], 0)], &BTreeSet::new(), &BTreeSet::new());
         for (what, incoming, expected) in [
-            ("of one site", at("b", 2, &[2], "A", -32.05), None),
-            ("of another", at("b", 2, &[3, 2], "B", -32.0), Some("\"B\", and \"m\"")),
-            ("far away", at("b", 2, &[2], "A", -33.0), Some("latitude is \"-33\"")),
-            ("at another time", at("b", 2, &[3], "B", -33.0), None),
-            ("that says nothing", nowhere, None),
-            ("that comes anew", at("m", 2, &[1], "B", 0.0), None),
+            ("of one site", vec![at("b", 2, &[2], 1)], None),
+            ("of another", vec![at("b", 2, &[3, 2], 2)], Some((0, "\"B\", and \"m\""))),
+            ("far away", vec![at("b", 2, &[2], 3)], Some((0, "latitude is \"-33\""))),
+            ("at another time", vec![at("b", 2, &[3], 2)], None),
+            ("that says nothing", vec![file("f", 1, &[1])], None),
+            ("that comes anew", vec![at("m", 2, &[1], 2)], None),
+            ("the one in the store stays, whatever the keys", vec![at("b", 2, &[2], 2), at("m", 1, &[1, 2], 0)], Some((0, "\"m\""))),
+            ("of the end of time", vec![Incoming { times: vec![i64::MAX, i64::MIN], ..at("b", 2, &[], 2) }], None),
         ] {
-            let found = conflicts(&rows(&first), &[incoming], &BTreeSet::new());
+            let found = conflicts(&rows(&first), &sites, &incoming, &BTreeSet::new());
             assert_eq!(found.is_empty(), expected.is_none(), "{what}: {found:?}");
-            assert!(found.values().all(|found| expected.is_some_and(|words| found.contains(words))), "{what}: {found:?}");
+            let fits = |(at, found): (&usize, &String)| expected.is_some_and(|(who, words)| *at == who && found.contains(words));
+            assert!(found.iter().all(fits), "{what}: {found:?}");
         }
-        let two = [at("z", 1, &[7], "A", 0.0), at("y", 2, &[7], "B", 0.0)];
-        assert_eq!(conflicts(&GridRows::default(), &two, &BTreeSet::new()).into_keys().collect::<Vec<_>>(), [0]);
+        let two = [at("z", 1, &[7], 0), at("y", 2, &[7], 2)];
+        assert_eq!(conflicts(&GridRows::default(), &sites, &two, &BTreeSet::new()).into_keys().collect::<Vec<_>>(), [0]);
+        let far = [file("x", 1, &[]), file("y", 1, &[])].map(|file| Incoming { times: vec![i64::MIN, i64::MAX], ..file });
+        assert_eq!(lay(&GridRows::default(), &far, &BTreeSet::new(), &BTreeSet::new()).times, [i64::MIN, i64::MAX]);
     }
 
     #[test]
     fn times_match_within_a_millisecond() {
         let first = lay(&GridRows::default(), &[file("a", 1, &[1])], &BTreeSet::new(), &BTreeSet::new());
         let near = Incoming {
-            owner: Owner { key: "n".into(), etag: String::new(), modified: 2, site: Site::default() },
+            owner: Owner { key: "n".into(), etag: String::new(), modified: 2, site: None },
             times: vec![SECOND + 999_000, 2 * SECOND],
         };
         let laid = lay(&rows(&first), &[near], &BTreeSet::new(), &BTreeSet::new());

@@ -37,7 +37,7 @@ pub fn admit(head: Option<&Head>, document: &Document, has_content: bool) -> Res
     if asked && head.grid.is_some() {
         return Ok(Admission::Relayout);
     }
-    if head.hashes.layout == document.hashes.layout || head.totals.objects + head.totals.rows == 0 {
+    if head.hashes.layout == document.hashes.layout || (head.totals.objects + head.totals.rows == 0 && head.grid.is_none()) {
         return Ok(Admission::Incremental);
     }
     if asked {

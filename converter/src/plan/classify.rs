@@ -114,7 +114,7 @@ fn judge_failed(record: &LedgerRecord, terms: &Terms) -> Verdict {
     let same_terms = rebuilt && last.content_hash == terms.content_hash && last.converter == terms.converter;
     let reason = last.reason.unwrap_or(Reason::UnreadableFile);
     let more_memory = reason.wants_memory() && last.memory.is_none_or(|memory| memory < terms.memory);
-    let uncounted = matches!(reason, Reason::NotReached | Reason::BasenameCollision);
+    let uncounted = matches!(reason, Reason::NotReached | Reason::BasenameCollision | Reason::TimeConflict);
     let held = match reason.class() {
         Class::Structural | Class::Terminal => true,
         Class::Transient => !uncounted && last.attempts > terms.retries,

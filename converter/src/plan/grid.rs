@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crds::config::{DatasetConfig, GridConfig};
 use crds::wire::{
-    Batch, Compat, FileRecord, GridState, Head, OtherFile, Outcome, Owner, PlannedFile, PlannedGrid, StagedObject, StoredTimes,
+    Batch, Compat, FileRecord, GridState, Head, OtherFile, Outcome, Owner, PlannedFile, PlannedGrid, Site, StagedObject, StoredTimes,
 };
 use futures::{StreamExt, TryStreamExt};
 
@@ -76,12 +76,17 @@ pub(super) async fn lay_out(
     let mut known = fitting(context, grid, survey, &group, &state, known)?;
     let (gone, absent) = (gone.iter().map(String::as_str).collect(), absent.iter().map(String::as_str).collect());
     let keep_sorted = context.document.keep_sorted;
+    let mut sites = Sites::of(&state.rows.sites);
     let (incoming, laid) = loop {
-        let mut incoming: Vec<Incoming> = known.iter().map(|(known, _)| known.incoming()).collect();
-        for (at, detail) in conflicts(&state.rows, &incoming, &gone).into_iter().rev() {
-            incoming.remove(at);
-            let file = known.remove(at).0.candidate;
-            survey.turned_away(file.why, refused(&file.file, &GridError::TimeConflict(detail)));
+        let mut incoming: Vec<Incoming> = known.iter().map(|(known, _)| known.incoming(&mut sites)).collect();
+        let mut conflicts = conflicts(&state.rows, &sites.all, &incoming, &gone);
+        if !conflicts.is_empty() {
+            let mut at = 0..;
+            known.retain(|(Known { candidate: Candidate { file, why, .. }, .. }, _)| {
+                let conflict = at.next().and_then(|at| conflicts.remove(&at));
+                conflict.map(|detail| survey.turned_away(*why, refused(file, &GridError::TimeConflict(detail)))).is_none()
+            });
+            incoming = known.iter().map(|(known, _)| known.incoming(&mut sites)).collect();
         }
         let laid = lay(&state.rows, &incoming, &gone, &absent);
         let returning = returning(&laid, &absent, |file| survey.grid.as_ref().is_some_and(|grid| grid.stands(file)));
@@ -107,17 +112,20 @@ pub(super) async fn lay_out(
     let before = state.rows.len() as u64;
     let left = laid.left.iter().map(|(row, file)| (*row, incoming[*file].owner.key.clone())).collect();
     let mut superseded = survey.grid.as_ref().map(Candidates::waiting).unwrap_or_default();
+    let coming: HashMap<&str, &Candidate> = known.iter().map(|(known, _)| (known.candidate.file.key.as_str(), &known.candidate)).collect();
     for key in &laid.superseded {
-        if let Some((known, _)) = known.iter().find(|(known, _)| known.candidate.file.key == *key) {
-            survey.turned_away(known.candidate.why, known.candidate.superseded());
-            superseded.push(known.candidate.owner());
-        } else if let Some(owner) = state.rows.files.iter().find(|owner| owner.key == *key) {
-            survey.superseded(owner);
-            superseded.push(owner.clone());
+        if let Some(candidate) = coming.get(key.as_str()) {
+            survey.turned_away(candidate.why, candidate.superseded());
+            superseded.push(candidate.owner());
         }
     }
+    for owner in state.rows.files.iter().filter(|owner| laid.superseded.contains(&owner.key) && !coming.contains_key(owner.key.as_str())) {
+        survey.superseded(owner);
+        superseded.push(owner.clone());
+    }
     superseded.sort_by(|one, two| one.key.cmp(&two.key));
-    let state = GridState { superseded, ..next_state(state, &group, grid, &laid, &known)? };
+    let mut state = GridState { superseded, ..next_state(state, &group, grid, &laid, &known)? };
+    state.rows.sites = sites.all;
     let planned = PlannedGrid { left, gone: laid.gone.clone(), moved: laid.moved(before), state, before, statics };
     write_batches(context, grid, survey, &group, &laid, known).await?;
     let key = context.layout.planned_grid(&context.run, &context.nonce);
@@ -126,9 +134,37 @@ pub(super) async fn lay_out(
     Ok(Some(key))
 }
 
+/// Sites by number: most files are of one.
+struct Sites {
+    all: Vec<Site>,
+    of: HashMap<String, u32>,
+}
+
+impl Sites {
+    fn of(known: &[Site]) -> Self {
+        let mut sites = Self { all: Vec::new(), of: HashMap::new() };
+        for site in known {
+            sites.number(site);
+        }
+        sites
+    }
+
+    fn number(&mut self, site: &Site) -> Option<u32> {
+        if site.is_nowhere() {
+            return None;
+        }
+        let number = self.of.entry(format!("{site:?}")).or_insert_with(|| {
+            self.all.push(site.clone());
+            self.all.len() as u32 - 1
+        });
+        Some(*number)
+    }
+}
+
 impl Known {
-    fn incoming(&self) -> Incoming {
-        Incoming { owner: Owner { site: self.header.site.clone(), ..self.candidate.owner() }, times: self.header.times.clone() }
+    fn incoming(&self, sites: &mut Sites) -> Incoming {
+        let owner = Owner { site: sites.number(&self.header.site), ..self.candidate.owner() };
+        Incoming { owner, times: self.header.times.clone() }
     }
 }
 
@@ -281,7 +317,7 @@ fn found(
         }
     }
     // The incumbent computed none.
-    let extents = if rules.compat == Compat::Fixed { extents(reader, grid.append_name(), &mut group) } else { BTreeMap::new() };
+    let extents = if rules.compat == Compat::Fixed { extents(reader, &axes, grid.append_name(), &mut group) } else { BTreeMap::new() };
     configure(&mut group.attributes, config, grid);
     Ok(Founded { group, chunks, digests, extents })
 }

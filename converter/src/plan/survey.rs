@@ -1,8 +1,8 @@
 //! What a merge of listing and ledger finds, written out as it goes.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-use crds::wire::{Batch, ClassCounts, GridState, LedgerRecord, OtherFile, Outcome, Owner, PlannedFile, Reason, Site};
+use crds::wire::{Batch, ClassCounts, GridState, LedgerRecord, OtherFile, Outcome, Owner, PlannedFile, Reason};
 
 use super::classify::{Terms, Verdict, Why, classify};
 use super::guard::WithdrawalGuard;
@@ -27,7 +27,7 @@ pub(super) struct Candidate {
 
 impl Candidate {
     pub fn owner(&self) -> Owner {
-        Owner { key: self.file.key.clone(), etag: self.file.etag.clone(), modified: self.modified, site: Site::default() }
+        Owner { key: self.file.key.clone(), etag: self.file.etag.clone(), modified: self.modified, site: None }
     }
 
     /// Not converted, since newer files have all its times.
@@ -65,7 +65,7 @@ pub(super) struct Candidates {
     superseded: HashMap<String, String>,
     /// Of these two kinds those that are listed as they were: they are read again when they get rows.
     standing: HashMap<String, Candidate>,
-    others: Vec<OtherFile>,
+    others: BTreeMap<String, OtherFile>,
 }
 
 impl Candidates {
@@ -92,6 +92,10 @@ impl Candidates {
     pub fn waiting(&self) -> Vec<Owner> {
         let waiting = self.standing.values().filter(|standing| self.superseded.contains_key(&standing.file.key));
         waiting.map(Candidate::owner).collect()
+    }
+
+    fn tell(&mut self, line: OtherFile) {
+        self.others.insert(line.key.clone(), line);
     }
 
     fn owns_rows(&self, key: &str) -> bool {
@@ -216,7 +220,7 @@ impl Survey {
         let candidate = candidate(file, why);
         let grid = self.grid.get_or_insert_default();
         if grid.superseded.contains_key(&candidate.file.key) {
-            grid.others.push(candidate.superseded());
+            grid.tell(candidate.superseded());
         }
         grid.standing.insert(candidate.file.key.clone(), candidate);
     }
@@ -225,7 +229,7 @@ impl Survey {
     pub fn recall(&mut self, key: &str) -> Option<Candidate> {
         let grid = self.grid.as_mut()?;
         let candidate = grid.standing.remove(key)?;
-        grid.others.retain(|other| other.key != key);
+        grid.others.remove(key);
         if grid.unchanged.remove(&hash_of(key)) {
             self.counts.unchanged -= 1;
         } else {
@@ -281,7 +285,7 @@ impl Survey {
             Outcome::Failed => self.counts.failed += 1,
             _ => self.counts.skipped += 1,
         }
-        self.grid.get_or_insert_default().others.push(line);
+        self.grid.get_or_insert_default().tell(line);
     }
 
     /// A published file whose rows have gone to newer ones.
@@ -290,8 +294,7 @@ impl Survey {
         if grid.unchanged.remove(&hash_of(&file.key)) {
             self.counts.unchanged -= 1;
             self.counts.skipped += 1;
-            grid.others.retain(|other| other.key != file.key);
-            grid.others.push(superseded(&file.key, &file.etag));
+            grid.tell(superseded(&file.key, &file.etag));
         }
     }
 
@@ -344,9 +347,7 @@ impl Survey {
             self.write_batch(context, batch).await?;
         }
         if let Some(grid) = &mut self.grid {
-            let mut lines = std::mem::take(&mut grid.others);
-            lines.sort_by(|one, two| one.key.cmp(&two.key));
-            for line in &lines {
+            for line in std::mem::take(&mut grid.others).values() {
                 self.write_other(context, line).await?;
             }
         }
@@ -363,7 +364,7 @@ impl Survey {
 
     async fn other(&mut self, context: &Context, line: &OtherFile) -> Result<(), StageError> {
         if let Some(grid) = &mut self.grid {
-            grid.others.push(line.clone());
+            grid.tell(line.clone());
             return Ok(());
         }
         self.write_other(context, line).await

@@ -1,6 +1,6 @@
 //! An object that is read by ranges, for what its header says: large files are not sent whole.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
@@ -8,10 +8,14 @@ use bytes::Bytes;
 
 use super::input::Positioned;
 
-/// What one request brings at least: the parts of a header lie near each other.
+/// What one request brings at least: the parts of a header lie near each other. Where many are asked for it brings more.
 const BLOCK: u64 = 128 << 10;
-/// What is kept of one object.
-const KEPT: usize = 32;
+const MOST: u64 = 2 << 20;
+/// Requests after which a block is twice as long.
+const PATIENCE: usize = 16;
+/// Blocks that are kept of one object, and what they may be together.
+const KEPT: usize = 64;
+const IN_MEMORY: u64 = 8 << 20;
 
 type Fetch = dyn Fn(u64, u64) -> io::Result<Bytes> + Send + Sync;
 
@@ -19,7 +23,15 @@ type Fetch = dyn Fn(u64, u64) -> io::Result<Bytes> + Send + Sync;
 pub struct Remote {
     length: u64,
     fetch: Box<Fetch>,
-    blocks: Mutex<BTreeMap<u64, Bytes>>,
+    blocks: Mutex<Blocks>,
+}
+
+/// Parts of the object by where they begin.
+#[derive(Default)]
+struct Blocks {
+    parts: BTreeMap<u64, Bytes>,
+    oldest_first: VecDeque<u64>,
+    asked: usize,
 }
 
 impl Remote {
@@ -28,19 +40,24 @@ impl Remote {
         Self { length, fetch: Box::new(fetch), blocks: Mutex::default() }
     }
 
-    fn block(&self, number: u64) -> io::Result<Bytes> {
+    /// What is known from `at` on: some bytes.
+    fn from(&self, at: u64) -> io::Result<Bytes> {
         // One at a time: what two threads want lies mostly in one block.
         let mut blocks = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(block) = blocks.get(&number) {
-            return Ok(block.clone());
+        if let Some((start, part)) = blocks.parts.range(..=at).next_back().filter(|(start, part)| at - **start < part.len() as u64) {
+            return Ok(part.slice((at - start) as usize..));
         }
-        let start = number * BLOCK;
-        let block = self.exactly(start, BLOCK.min(self.length.saturating_sub(start)))?;
-        if blocks.len() >= KEPT {
-            blocks.clear();
+        let length = (BLOCK << (blocks.asked / PATIENCE).min(8)).min(MOST);
+        let start = at / BLOCK * BLOCK;
+        let part = self.exactly(start, length.min(self.length.saturating_sub(start)))?;
+        blocks.asked += 1;
+        blocks.parts.insert(start, part.clone());
+        blocks.oldest_first.push_back(start);
+        while blocks.oldest_first.len() > KEPT || blocks.parts.values().map(|part| part.len() as u64).sum::<u64>() > IN_MEMORY {
+            let Some(oldest) = blocks.oldest_first.pop_front() else { break };
+            blocks.parts.remove(&oldest);
         }
-        blocks.insert(number, block.clone());
-        Ok(block)
+        Ok(part.slice(((at - start) as usize).min(part.len())..))
     }
 
     fn exactly(&self, offset: u64, length: u64) -> io::Result<Bytes> {
@@ -56,17 +73,17 @@ impl Positioned for Remote {
         }
         let mut read = Vec::with_capacity(length);
         while read.len() < length {
-            let at = offset + read.len() as u64;
-            let block = self.block(at / BLOCK)?;
-            let start = (at % BLOCK) as usize;
-            let part = block.get(start..block.len().min(start + length - read.len())).filter(|part| !part.is_empty());
-            read.extend_from_slice(part.ok_or(io::ErrorKind::UnexpectedEof)?);
+            let part = self.from(offset + read.len() as u64)?;
+            if part.is_empty() {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            read.extend_from_slice(&part[..part.len().min(length - read.len())]);
         }
         Ok(read.into())
     }
 
     fn in_memory(&self) -> u64 {
-        BLOCK * KEPT as u64
+        IN_MEMORY
     }
 }
 
@@ -106,6 +123,13 @@ mod tests {
             assert_eq!(read, &object[offset..][..length], "{offset} {length}");
             assert_eq!(asked.load(Ordering::Relaxed), requests, "{offset} {length}");
         }
+        // A header that lies all over the object does not cost a request for each part.
+        let far = Remote::new(256 << 20, |_, length| Ok(vec![0; length as usize].into()));
+        for at in (0..256 << 20).step_by(100_000) {
+            far.read_range(at, 8).unwrap();
+        }
+        let blocks = far.blocks.lock().unwrap();
+        assert!(blocks.asked < 200 && blocks.parts.values().map(Bytes::len).sum::<usize>() <= IN_MEMORY as usize, "{}", blocks.asked);
         let broken = Remote::new(BLOCK, |_, _| Ok(Bytes::from_static(b"less")));
         assert_eq!(broken.read_range(0, 8).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
     }

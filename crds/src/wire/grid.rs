@@ -41,6 +41,9 @@ pub struct GridRows {
     pub rivals: BTreeMap<u64, Vec<u32>>,
     /// Owners and rivals.
     pub files: Vec<Owner>,
+    /// Where files are of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sites: Vec<Site>,
 }
 
 impl GridRows {
@@ -91,15 +94,16 @@ impl Default for StoredTimes {
 }
 
 /// A file that has rows, or would have them.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owner {
     /// The ledger's key.
     pub key: String,
     pub etag: String,
     /// When it was last modified, in milliseconds since 1970: of two files with one time, the newer wins.
     pub modified: i64,
-    #[serde(default, skip_serializing_if = "Site::is_nowhere")]
-    pub site: Site,
+    /// A position in the rows' sites; none of a file that says nothing of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site: Option<u32>,
 }
 
 /// What a file says of where and with what its values were taken; empty where it says nothing.
@@ -128,7 +132,9 @@ impl Site {
         let codes = self.codes.iter().filter_map(|(name, own)| Some((name.as_str(), own, other.codes.get(name)?)));
         let code = codes.into_iter().find(|(_, own, other)| own != other).map(|(name, own, other)| (name, own.clone(), other.clone()));
         let positions = self.position.iter().filter_map(|(name, own)| Some((name.as_str(), *own, *other.position.get(name)?)));
-        let far = || positions.into_iter().find(|(_, own, other)| (own - other).abs() > Self::NEAR);
+        // Longitudes go round.
+        let apart = |own: f64, other: f64| ((own - other).abs() % 360.0).min(360.0 - (own - other).abs() % 360.0);
+        let far = || positions.into_iter().find(|(_, own, other)| apart(*own, *other) > Self::NEAR);
         code.or_else(|| far().map(|(name, own, other)| (name, own.to_string(), other.to_string())))
     }
 }

@@ -85,6 +85,11 @@ impl StateLayout {
     pub fn effects(&self, run: &str, kind: &str, nonce: &str, part: usize) -> String {
         format!("{}/runs/{run}/effects/{kind}-{nonce}-{part:05}.jsonl", self.root)
     }
+    /// Where the states of a grid lie.
+    #[must_use]
+    pub fn grids(&self) -> String {
+        format!("{}/grid/", self.root)
+    }
     /// A grid's state after a run.
     #[must_use]
     pub fn grid(&self, run: &str, nonce: &str) -> String {

@@ -66,7 +66,7 @@ reasons! {
     /// A coordinate or variable that has no time differs from the store's.
     StaticChanged: Structural,
     /// Another file, of another site or instrument, has the same time.
-    TimeConflict: Structural,
+    TimeConflict: Transient,
     /// A column that cannot take the schema's type.
     CastFailed: Structural,
     /// Counts or indices of a ragged array that do not fit its samples.

@@ -140,7 +140,9 @@ impl Model {
             if comes_in {
                 continue;
             }
-            let stays = before.filter(|(key, ..)| !gone.contains(key) && (!coming.contains_key(key) || failed.contains(key)));
+            // What is published of a version stands for the one that comes, where that lost to a file that is not in.
+            let stands = |key: &String, version: &Version| coming.get(key).is_none_or(|now| now.number == version.number);
+            let stays = before.filter(|(key, version, _)| !gone.contains(key) && (stands(key, version) || failed.contains(key)));
             (row.owner, row.at) = stays.map_or((None, row.time), |(key, version, at)| (Some((key, version)), at));
         }
         let tried = coming.keys().filter(|key| with_rows.contains(*key)).count() as u64;
