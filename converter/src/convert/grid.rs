@@ -21,6 +21,11 @@ use crate::grid::{self, Axes, GridError, Source, Window, is_own, row_chunk, stat
 use crate::read::{self, Reader};
 use crate::zarr::{Array, ArrayMetadata, Fill, chunk_key, chunks_of, decode_chunk, encode_chunk, is_all_fill, parse_zmetadata};
 
+/// What a file's cache of inflated chunks may hold.
+const MOST_CACHED: u64 = 64 << 20;
+/// What a box takes at most, unless the chunks of the source are larger: many small ones are made in the same memory.
+const BOX: u64 = 64 << 20;
+
 /// The number of the first object that is staged only to see whether it can be made.
 const TRIED: u64 = 1 << 30;
 
@@ -122,6 +127,28 @@ struct Work<'a> {
     arrays: BTreeMap<String, Arc<Array>>,
 }
 
+/// Lengths of the chunks that variables are stored in, by name and dimension.
+#[derive(Default)]
+struct SourceChunks(BTreeMap<(String, String), u64>);
+
+impl SourceChunks {
+    /// Those of one file: the others of a batch are mostly alike.
+    fn of(opened: &Opened) -> Self {
+        let reader = &opened.reader;
+        let mut lengths = BTreeMap::new();
+        for (variable, chunk) in reader.variables().iter().zip(reader.chunks()) {
+            for (&dimension, length) in variable.dimensions.iter().zip(chunk.into_iter().flatten()) {
+                lengths.insert((variable.name.clone(), reader.dimensions()[dimension].name.clone()), length as u64);
+            }
+        }
+        Self(lengths)
+    }
+
+    fn length(&self, name: &str, dimension: &str) -> u64 {
+        self.0.get(&(name.to_owned(), dimension.to_owned())).copied().unwrap_or(1)
+    }
+}
+
 /// One box of one array.
 struct Job {
     name: String,
@@ -189,9 +216,11 @@ impl<'a> Work<'a> {
             let known = self.planned.state.statics.iter();
             known.filter_map(|(name, digest)| Some((name.clone(), Arc::clone(self.arrays.get(name)?), digest.clone()))).collect()
         };
+        // All that is open has a share; chunks that are larger are inflated for each box that they lie in.
+        let cache = in_memory.min(MOST_CACHED) as usize;
         let opening = tokio::task::spawn_blocking(move || {
             read::guarded(|| {
-                let reader: Arc<dyn Reader + Send + Sync> = Arc::from(read::open(input)?);
+                let reader: Arc<dyn Reader + Send + Sync> = Arc::from(read::open_with(input, cache)?);
                 let axes = Axes::of(reader.as_ref(), &grid, rules.compat, &coordinates)?;
                 let source = Source { reader: reader.as_ref(), axes: &axes, places: &[] };
                 for (name, array, digest) in statics.iter().filter(|(name, ..)| reader.position(name).is_some()) {
@@ -219,11 +248,12 @@ impl<'a> Work<'a> {
         object: &mut u64,
     ) -> Result<Result<Written, (usize, GridError)>, StageError> {
         let mut jobs = Vec::new();
+        let source = opened.first().map(SourceChunks::of).unwrap_or_default();
         for (name, array) in &self.arrays {
             let append = self.grid.append_name();
             let Some(axis) = array.axis(append).filter(|_| !is_own(name, append)) else { continue };
             for &chunk in chunks {
-                jobs.extend(self.boxes(name, array, axis, chunk)?);
+                jobs.extend(self.boxes(name, array, axis, chunk, &source)?);
             }
         }
         let (mut staged, mut emptied) = (Vec::new(), Vec::new());
@@ -247,7 +277,8 @@ impl<'a> Work<'a> {
     }
 
     /// The rows of one chunk in boxes that memory holds: chunks that follow each other, along the last dimension first.
-    fn boxes(&self, name: &str, array: &Arc<Array>, axis: usize, chunk: u64) -> Result<Vec<Job>, StageError> {
+    /// They cover the chunks of the source as far as they can, so that those are inflated once.
+    fn boxes(&self, name: &str, array: &Arc<Array>, axis: usize, chunk: u64, source: &SourceChunks) -> Result<Vec<Job>, StageError> {
         let ArrayMetadata { shape, chunks, dtype, .. } = &array.metadata;
         // A value is there as it is read, as it is decoded, in the box, and in its chunk.
         let width = (dtype.width() as u64 + 8) * 2;
@@ -264,10 +295,17 @@ impl<'a> Work<'a> {
         }
         let room = memory / 2 / self.context.limits.threads.max(1) as u64;
         let mut steps = chunks.clone();
-        for at in (0..shape.len()).rev().filter(|&at| at != axis) {
-            let more = (room / needed).clamp(1, shape[at].div_ceil(chunks[at]).max(1));
+        let dimensions = array.dimensions().map_err(|error| StageError::corrupt(name, error))?;
+        let mut widen = |at: usize, most: u64, room: u64| {
+            let more = (room / needed).clamp(1, most.div_ceil(steps[at]).max(1));
             steps[at] *= more;
             needed *= more;
+        };
+        for at in (0..shape.len()).rev().filter(|&at| at != axis) {
+            widen(at, source.length(name, dimensions[at]), room);
+        }
+        for at in (0..shape.len()).rev().filter(|&at| at != axis) {
+            widen(at, shape[at], room.min(BOX));
         }
         let rows = chunks[axis] * chunk..chunks[axis] * (chunk + 1);
         let along = |at: usize| -> Vec<Range<u64>> {

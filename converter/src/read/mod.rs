@@ -102,5 +102,14 @@ pub(crate) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
 
 /// Opens a NetCDF file by its content.
 pub fn open(input: impl Into<Input>) -> Result<Box<dyn Reader + Send + Sync>, ReadError> {
-    Ok(Box::new(netcdf::NetcdfReader::open(input.into())?))
+    open_with(input, CHUNK_CACHE)
 }
+
+/// The same with another cache than the default, in bytes: one that holds the chunks which several parts lie in has each
+/// inflated once.
+pub fn open_with(input: impl Into<Input>, chunk_cache: usize) -> Result<Box<dyn Reader + Send + Sync>, ReadError> {
+    Ok(Box::new(netcdf::NetcdfReader::open(input.into(), chunk_cache)?))
+}
+
+/// What a chunk cache may hold of a file that is read in parts: an edge chunk is then inflated once.
+const CHUNK_CACHE: usize = 16 << 20;

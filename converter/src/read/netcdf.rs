@@ -30,25 +30,25 @@ pub(super) struct NetcdfReader {
 }
 
 impl NetcdfReader {
-    pub(super) fn open(input: Input) -> Result<Self, ReadError> {
+    pub(super) fn open(input: Input, chunk_cache: usize) -> Result<Self, ReadError> {
         if input.is_empty() {
             return Err(ReadError::Empty);
         }
-        guarded(|| Self::open_unguarded(input)).unwrap_or_else(|panic| Err(ReadError::Unreadable(panic)))
+        guarded(|| Self::open_unguarded(input, chunk_cache)).unwrap_or_else(|panic| Err(ReadError::Unreadable(panic)))
     }
 
-    fn open_unguarded(input: Input) -> Result<Self, ReadError> {
+    fn open_unguarded(input: Input, chunk_cache: usize) -> Result<Self, ReadError> {
         let head = input.read_at(0, HEAD).map_err(|error| ReadError::Unreadable(error.to_string()))?;
         if let Some(end) = declared_end(&head).filter(|&end| end > input.len()) {
             return Err(ReadError::Truncated(format!("{} bytes where the header says {end}", input.len())));
         }
-        let file = open_file(&input, NcMetadataMode::Strict).map_err(|e| open_error(&head, input.len(), &e))?;
+        let file = open_file(&input, NcMetadataMode::Strict, chunk_cache).map_err(|e| open_error(&head, input.len(), &e))?;
         match Self::describe(&file, input.len()) {
             Ok((dimensions, variables, attributes)) => Self::new(file, input, dimensions, variables, attributes),
             // Text that is not UTF-8 in one attribute must not cost the file: the lossy mode leaves
             // out just that attribute.
             Err(Error::InvalidData(detail)) if detail.starts_with("attribute '") => {
-                let file = open_file(&input, NcMetadataMode::Lossy).map_err(|e| open_error(&head, input.len(), &e))?;
+                let file = open_file(&input, NcMetadataMode::Lossy, chunk_cache).map_err(|e| open_error(&head, input.len(), &e))?;
                 let (dimensions, variables, attributes) =
                     Self::describe(&file, input.len()).map_err(|e| open_error(&head, input.len(), &e))?;
                 Self::new(file, input, dimensions, variables, attributes)
@@ -218,10 +218,7 @@ impl Reader for NetcdfReader {
     }
 }
 
-/// What a chunk cache may hold of a file that is read in parts: an edge chunk is then inflated once.
-const CHUNK_CACHE: usize = 16 << 20;
-
-fn open_file(input: &Input, metadata_mode: NcMetadataMode) -> Result<NcFile, Error> {
+fn open_file(input: &Input, metadata_mode: NcMetadataMode, chunk_cache_bytes: usize) -> Result<NcFile, Error> {
     let filter_registry = Some(filters::registry(input));
     // In memory each variable is read once and whole: a chunk cache would only hold memory.
     match input {
@@ -231,7 +228,7 @@ fn open_file(input: &Input, metadata_mode: NcMetadataMode) -> Result<NcFile, Err
         ),
         Input::File { .. } => NcFile::from_storage_with_options(
             storage(input),
-            NcOpenOptions { metadata_mode, chunk_cache_bytes: CHUNK_CACHE, filter_registry, ..NcOpenOptions::default() },
+            NcOpenOptions { metadata_mode, chunk_cache_bytes, filter_registry, ..NcOpenOptions::default() },
         ),
     }
 }
