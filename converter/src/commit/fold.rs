@@ -112,7 +112,7 @@ impl<'a> Fold<'a> {
             let before = head.map_or((0, 0), |head| (head.totals.rows, head.totals.rows_masked));
             (self.totals.rows, self.totals.rows_masked) = self.grid.as_ref().map_or(before, |published| (published.rows, published.masked));
         }
-        if self.plan.relayout && self.grid.is_none() {
+        if self.plan.relayout && self.context.config.grid.is_some() && self.grid.is_none() {
             let message = "the rebuild is not published: no file could be converted, and nothing would be left".to_owned();
             return Err(StageError::Guard { reason: Reason::BudgetExceeded, message, confirm: None });
         }
