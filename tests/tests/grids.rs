@@ -12,7 +12,7 @@ use converter::failpoint::FailPoints;
 use crds::wire::{Digest, Reason};
 use grid_bed::history::days;
 use grid_bed::model::Kind;
-use grid_bed::{GridBed, Knobs, journeys};
+use grid_bed::{GridBed, Knobs, journeys, regrid};
 use tests::fixtures::{Draft, Slice, draft};
 
 /// Histories of one test.
@@ -58,69 +58,35 @@ async fn random_histories_two() -> Result<()> {
     histories(1_000_000).await
 }
 
-#[tokio::test]
-async fn small_batches_write_what_one_batch_writes() -> Result<()> {
-    journeys::small_batches_write_what_one_batch_writes().await
+/// A test of each name.
+macro_rules! journeys {
+    ($($place:ident { $($name:ident,)* })*) => {
+        $($(#[tokio::test]
+        async fn $name() -> Result<()> {
+            $place::$name().await
+        })*)*
+    };
 }
 
-#[tokio::test]
-async fn an_overwrite_of_scattered_days_touches_their_chunks_only() -> Result<()> {
-    journeys::an_overwrite_of_scattered_days_touches_their_chunks_only().await
-}
-
-#[tokio::test]
-async fn a_loser_comes_back_when_the_winner_leaves() -> Result<()> {
-    journeys::a_loser_comes_back_when_the_winner_leaves().await
-}
-
-#[tokio::test]
-async fn a_file_gets_back_the_rows_that_it_lost() -> Result<()> {
-    journeys::a_file_gets_back_the_rows_that_it_lost().await
-}
-
-#[tokio::test]
-async fn a_store_is_written_anew_when_that_is_asked_for() -> Result<()> {
-    journeys::a_store_is_written_anew_when_that_is_asked_for().await
-}
-
-#[tokio::test]
-async fn two_sites_do_not_share_a_time() -> Result<()> {
-    journeys::two_sites_do_not_share_a_time().await
-}
-
-#[tokio::test]
-async fn of_two_runs_planned_on_one_head_the_second_changes_nothing() -> Result<()> {
-    journeys::of_two_runs_planned_on_one_head_the_second_changes_nothing().await
-}
-
-#[tokio::test]
-async fn what_does_not_fit_is_refused_by_name_and_the_others_go_on() -> Result<()> {
-    journeys::what_does_not_fit_is_refused_by_name_and_the_others_go_on().await
-}
-
-#[tokio::test]
-async fn a_file_that_runs_the_other_way_lands_where_the_store_has_it() -> Result<()> {
-    journeys::a_file_that_runs_the_other_way_lands_where_the_store_has_it().await
-}
-
-#[tokio::test]
-async fn files_of_other_positions_are_interpolated_to_the_configs() -> Result<()> {
-    grid_bed::regrid::files_of_other_positions_are_interpolated_to_the_configs().await
-}
-
-#[tokio::test]
-async fn positions_that_are_close_stay_where_they_are() -> Result<()> {
-    grid_bed::regrid::positions_that_are_close_stay_where_they_are().await
-}
-
-#[tokio::test]
-async fn many_positions_become_few() -> Result<()> {
-    grid_bed::regrid::many_positions_become_few().await
-}
-
-#[tokio::test]
-async fn a_time_that_whole_numbers_cannot_hold_is_refused() -> Result<()> {
-    journeys::a_time_that_whole_numbers_cannot_hold_is_refused().await
+journeys! {
+    journeys {
+        small_batches_write_what_one_batch_writes,
+        an_overwrite_of_scattered_days_touches_their_chunks_only,
+        a_loser_comes_back_when_the_winner_leaves,
+        a_file_gets_back_the_rows_that_it_lost,
+        a_store_is_written_anew_when_that_is_asked_for,
+        a_store_without_files_keeps_its_layout,
+        two_sites_do_not_share_a_time,
+        of_two_runs_planned_on_one_head_the_second_changes_nothing,
+        what_does_not_fit_is_refused_by_name_and_the_others_go_on,
+        a_file_that_runs_the_other_way_lands_where_the_store_has_it,
+        a_time_that_whole_numbers_cannot_hold_is_refused,
+    }
+    regrid {
+        files_of_other_positions_are_interpolated_to_the_configs,
+        positions_that_are_close_stay_where_they_are,
+        many_positions_become_few,
+    }
 }
 
 /// What the journeys do not have: each alone, since a file that is found out late has had its place.

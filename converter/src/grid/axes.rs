@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use arrow_array::{Array as _, ArrayRef};
 use arrow_schema::DataType;
 use crds::config::GridConfig;
 use crds::wire::Compat;
@@ -135,14 +136,16 @@ fn all_positions(reader: &dyn Reader, config: &GridConfig) -> Result<BTreeMap<St
 
 /// The decoded numbers of a variable, where it has such.
 pub(super) fn numbers(reader: &dyn Reader, index: usize) -> Option<Vec<f64>> {
-    let variable = &reader.variables()[index];
-    let decoded = cf::decode(variable, reader.read(index).ok()?, None, Rules { compat: Compat::Fixed, durations: false }).ok()?.array;
-    cells::numbers(&variable.name, &decoded).ok()
+    cells::numbers(&reader.variables()[index].name, &decoded(reader, index).ok()?).ok()
+}
+
+fn decoded(reader: &dyn Reader, index: usize) -> Result<ArrayRef, GridError> {
+    let rules = Rules { compat: Compat::Fixed, durations: false };
+    Ok(cf::decode(&reader.variables()[index], reader.read(index)?, None, rules)?.array)
 }
 
 fn positions(reader: &dyn Reader, name: &str) -> Result<Own, GridError> {
-    let (index, variable) = coordinate(reader, name)?;
-    let decoded = cf::decode(variable, reader.read(index)?, None, Rules { compat: Compat::Fixed, durations: false })?.array;
+    let decoded = decoded(reader, coordinate(reader, name)?.0)?;
     let positions = cells::numbers(name, &decoded)?;
     match positions.iter().position(|position| !position.is_finite()) {
         None => Ok(Own { positions, single: *decoded.data_type() == DataType::Float32 }),

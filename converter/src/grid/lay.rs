@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use crds::wire::{GridRows, Owner, Place, Site};
+use crds::wire::{GridRows, Owner, Place};
 
 /// Times that lie no further apart are one: a millisecond.
 pub(super) const SAME_TIME: i64 = 1_000_000;
@@ -46,50 +46,6 @@ struct Claim {
     time: i64,
     file: usize,
     row: usize,
-}
-
-/// The incoming files that have a time of a file of another site, each with what differs: one that has rows in the
-/// store already stays, then the one with the lowest key.
-#[must_use]
-pub fn conflicts(rows: &GridRows, sites: &[Site], incoming: &[Incoming], gone: &BTreeSet<&str>) -> BTreeMap<usize, String> {
-    let comes: HashSet<&str> = incoming.iter().map(|file| file.owner.key.as_str()).collect();
-    let mut published: HashMap<&str, Vec<(i64, &Owner)>> = HashMap::new();
-    for (row, owner) in (0..rows.len()).filter_map(|row| Some((row, rows.owner(row)?))) {
-        published.entry(&owner.key).or_default().push((rows.times[row], owner));
-    }
-    let mut there: BTreeMap<i64, &Owner> = BTreeMap::new();
-    for (key, times) in &published {
-        if !comes.contains(key) && !gone.contains(key) {
-            stand_at(&mut there, times.iter().copied());
-        }
-    }
-    let mut order: Vec<usize> = (0..incoming.len()).collect();
-    order.sort_by_key(|&file| (!published.contains_key(incoming[file].owner.key.as_str()), &incoming[file].owner.key));
-    let mut conflicts = BTreeMap::new();
-    for file in order {
-        let Incoming { owner, times } = &incoming[file];
-        let mut others = times.iter().flat_map(|&time| there.range(time.saturating_sub(SAME_TIME)..=time.saturating_add(SAME_TIME)));
-        let differs = |other: &Owner| {
-            let (own, other) = (sites.get(owner.site? as usize)?, sites.get(other.site? as usize)?);
-            own.differs(other).map(|(what, own, other)| (what.to_owned(), own, other))
-        };
-        let conflict = others.find_map(|(_, other)| Some((differs(other)?, other)));
-        if let Some(((what, own, others), other)) = conflict {
-            let key = &other.key;
-            conflicts.insert(file, format!("its {what} is {own:?}, and {key:?}, which has one of its times, has {others:?}"));
-            stand_at(&mut there, published.get(owner.key.as_str()).into_iter().flatten().copied());
-        } else {
-            stand_at(&mut there, times.iter().map(|&time| (time, owner)));
-        }
-    }
-    conflicts
-}
-
-/// Who says nothing of its site keeps nobody away.
-fn stand_at<'a>(there: &mut BTreeMap<i64, &'a Owner>, times: impl Iterator<Item = (i64, &'a Owner)>) {
-    for (time, owner) in times.filter(|(_, owner)| owner.site.is_some()) {
-        there.entry(time).or_insert(owner);
-    }
 }
 
 fn newer(one: &Owner, two: &Owner) -> bool {
@@ -288,61 +244,13 @@ fn push_place(places: &mut Vec<Place>, from: u64, to: u64) {
     }
 }
 
-/// Chunks along the append dimension that must be written by one batch, with the files that have rows in them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unit {
-    pub chunks: BTreeSet<u64>,
-    pub files: BTreeSet<usize>,
-}
-
-/// The smallest sets of chunks such that no two of them share a chunk or a file.
-#[must_use]
-pub fn units(laid: &Laid, chunk: u64) -> Vec<Unit> {
-    let mut units: Vec<Unit> = Vec::new();
-    let mut of_chunk: BTreeMap<u64, usize> = BTreeMap::new();
-    let touched = |place: &Place| (place.to / chunk)..=((place.to + place.count - 1) / chunk);
-    let mut of_file: Vec<BTreeSet<u64>> = laid.places.iter().map(|places| places.iter().flat_map(touched).collect()).collect();
-    for (row, &file) in &laid.left {
-        of_file[file].insert(row / chunk);
-    }
-    for (file, chunks) in of_file.into_iter().enumerate().filter(|(_, chunks)| !chunks.is_empty()) {
-        let mut joined: BTreeSet<usize> = chunks.iter().filter_map(|chunk| of_chunk.get(chunk).copied()).collect();
-        let unit = joined.pop_first().unwrap_or_else(|| {
-            units.push(Unit { chunks: BTreeSet::new(), files: BTreeSet::new() });
-            units.len() - 1
-        });
-        for other in joined {
-            let other = std::mem::replace(&mut units[other], Unit { chunks: BTreeSet::new(), files: BTreeSet::new() });
-            for &chunk in &other.chunks {
-                of_chunk.insert(chunk, unit);
-            }
-            units[unit].chunks.extend(other.chunks);
-            units[unit].files.extend(other.files);
-        }
-        of_chunk.extend(chunks.iter().map(|&chunk| (chunk, unit)));
-        units[unit].chunks.extend(chunks);
-        units[unit].files.insert(file);
-    }
-    let shifted = laid.order.as_ref().and_then(|order| order.iter().enumerate().position(|(to, from)| to != *from));
-    let shifted = shifted.map_or(0..0, |first| first as u64 / chunk..(laid.times.len() as u64).div_ceil(chunk));
-    for chunk in laid.masked.iter().map(|row| row / chunk).chain(shifted) {
-        if let std::collections::btree_map::Entry::Vacant(vacant) = of_chunk.entry(chunk) {
-            vacant.insert(units.len());
-            units.push(Unit { chunks: BTreeSet::from([chunk]), files: BTreeSet::new() });
-        }
-    }
-    units.retain(|unit| !unit.chunks.is_empty());
-    units.sort_by_key(|unit| unit.chunks.first().copied());
-    units
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    const SECOND: i64 = 1_000_000_000;
+    pub const SECOND: i64 = 1_000_000_000;
 
-    fn file(key: &str, modified: i64, times: &[i64]) -> Incoming {
+    pub fn file(key: &str, modified: i64, times: &[i64]) -> Incoming {
         Incoming {
             owner: Owner { key: key.into(), etag: String::new(), modified, site: None },
             times: times.iter().map(|t| t * SECOND).collect(),
@@ -358,8 +266,9 @@ mod tests {
         laid.times.iter().enumerate().map(word).collect::<Vec<_>>().join(" ")
     }
 
-    fn rows(laid: &Laid) -> GridRows {
-        GridRows { times: laid.times.clone(), owners: laid.owners.clone(), files: laid.files.clone(), ..GridRows::default() }
+    pub fn rows(laid: &Laid) -> GridRows {
+        let (times, owners, rivals, files) = (laid.times.clone(), laid.owners.clone(), laid.rivals.clone(), laid.files.clone());
+        GridRows { times, owners, rivals, files, ..GridRows::default() }
     }
 
     fn chain(runs: &[(&[Incoming], &[&str])]) -> Laid {
@@ -399,6 +308,30 @@ mod tests {
     }
 
     #[test]
+    fn who_lost_a_row_returns_when_it_is_free() {
+        let first = || chain(&[(&[file("a", 1, &[1, 2]), file("b", 2, &[2]), file("c", 3, &[2])], &[])]);
+        let all = |_: &Owner| true;
+        for (what, incoming, gone, absent, expected) in [
+            ("nothing happens", vec![], vec![], vec![], vec![]),
+            ("the owner goes", vec![], vec!["c"], vec![], vec!["b"]),
+            ("it gives the time up", vec![file("c", 4, &[9])], vec![], vec![], vec!["b"]),
+            ("it is not listed, its rows stay", vec![], vec![], vec!["c"], vec!["b"]),
+            ("it becomes the older one", vec![file("c", 0, &[2])], vec![], vec![], vec!["b"]),
+            ("another takes it that is older than one that lost", vec![file("d", 1, &[2])], vec!["c"], vec![], vec!["b"]),
+            ("another takes it that is newer", vec![file("d", 5, &[2])], vec!["c"], vec![], vec![]),
+            ("both go", vec![], vec!["b", "c"], vec![], vec!["a"]),
+        ] {
+            let absent = absent.into_iter().collect();
+            let laid = lay(&rows(&first()), &incoming, &gone.into_iter().collect(), &absent);
+            assert_eq!(returning(&laid, &absent, all).iter().map(String::as_str).collect::<Vec<_>>(), expected, "{what}");
+        }
+        assert!(returning(&chain(&[(&[file("a", 1, &[1])], &[])]), &BTreeSet::new(), all).is_empty());
+        let gone = lay(&rows(&first()), &[], &BTreeSet::from(["c"]), &BTreeSet::new());
+        let but_b = |file: &Owner| file.key != "b";
+        assert_eq!(returning(&gone, &BTreeSet::new(), but_b), BTreeSet::from(["a".to_owned()]), "the newest that is listed");
+    }
+
+    #[test]
     fn a_late_day_goes_where_its_time_is() {
         let first = lay(&GridRows::default(), &[file("a", 1, &[1, 2, 5, 6])], &BTreeSet::new(), &BTreeSet::new());
         let late = [file("b", 1, &[4, 7, 3]), file("c", 2, &[2])];
@@ -407,42 +340,7 @@ mod tests {
         assert_eq!(laid.places[0], [(0, 3), (1, 6), (2, 2)].map(|(from, to)| Place { from, to, count: 1 }));
         assert_eq!((laid.masked.clone(), laid.gone.clone()), (BTreeSet::from([0, 4, 5]), BTreeSet::from([0, 1, 4, 5])));
         assert_eq!(laid.moved(4), [Place { from: 0, to: 0, count: 2 }, Place { from: 2, to: 4, count: 2 }]);
-        assert_eq!(super::units(&laid, 2).iter().flat_map(|unit| unit.chunks.clone()).collect::<BTreeSet<u64>>(), (0..4).collect());
         assert!(sort(first).order.is_none(), "in order already");
-    }
-
-    #[test]
-    fn two_sites_do_not_share_a_time() {
-        let site = |code: &str, latitude: f64, longitude: f64| Site {
-            codes: BTreeMap::from([("site_code".to_owned(), code.to_owned())]),
-            position: BTreeMap::from([("latitude".to_owned(), latitude), ("longitude".to_owned(), longitude)]),
-        };
-        let sites = [site("A", -32.0, 179.98), site("A", -32.05, -179.99), site("B", -32.0, 179.98), site("A", -33.0, 179.98)];
-        let at = |key, modified, times: &[i64], of: u32| {
-            let mut file = file(key, modified, times);
-            file.owner.site = Some(of);
-            file
-        };
-        let first = lay(&GridRows::default(), &[at("m", 1, &[1, 2], 0)], &BTreeSet::new(), &BTreeSet::new());
-        for (what, incoming, expected) in [
-            ("of one site", vec![at("b", 2, &[2], 1)], None),
-            ("of another", vec![at("b", 2, &[3, 2], 2)], Some((0, "\"B\", and \"m\""))),
-            ("far away", vec![at("b", 2, &[2], 3)], Some((0, "latitude is \"-33\""))),
-            ("at another time", vec![at("b", 2, &[3], 2)], None),
-            ("that says nothing", vec![file("f", 1, &[1])], None),
-            ("that comes anew", vec![at("m", 2, &[1], 2)], None),
-            ("the one in the store stays, whatever the keys", vec![at("b", 2, &[2], 2), at("m", 1, &[1, 2], 0)], Some((0, "\"m\""))),
-            ("of the end of time", vec![Incoming { times: vec![i64::MAX, i64::MIN], ..at("b", 2, &[], 2) }], None),
-        ] {
-            let found = conflicts(&rows(&first), &sites, &incoming, &BTreeSet::new());
-            assert_eq!(found.is_empty(), expected.is_none(), "{what}: {found:?}");
-            let fits = |(at, found): (&usize, &String)| expected.is_some_and(|(who, words)| *at == who && found.contains(words));
-            assert!(found.iter().all(fits), "{what}: {found:?}");
-        }
-        let two = [at("z", 1, &[7], 0), at("y", 2, &[7], 2)];
-        assert_eq!(conflicts(&GridRows::default(), &sites, &two, &BTreeSet::new()).into_keys().collect::<Vec<_>>(), [0]);
-        let far = [file("x", 1, &[]), file("y", 1, &[])].map(|file| Incoming { times: vec![i64::MIN, i64::MAX], ..file });
-        assert_eq!(lay(&GridRows::default(), &far, &BTreeSet::new(), &BTreeSet::new()).times, [i64::MIN, i64::MAX]);
     }
 
     #[test]
@@ -455,19 +353,8 @@ mod tests {
         let laid = lay(&rows(&first), &[near], &BTreeSet::new(), &BTreeSet::new());
         assert_eq!(after(&laid), "1n 2n");
         assert_eq!(laid.places, [[Place { from: 0, to: 0, count: 2 }]]);
-    }
-
-    #[test]
-    fn no_two_units_share_a_chunk_or_a_file() {
-        let days = |from: i64, to: i64| (from..to).collect::<Vec<_>>();
-        let files = [file("a", 1, &days(0, 3)), file("b", 1, &days(3, 4)), file("c", 1, &days(4, 9)), file("d", 1, &days(12, 13))];
-        let laid = lay(&GridRows::default(), &files, &BTreeSet::new(), &BTreeSet::new());
-        let units = units(&laid, 4);
-        let shown: Vec<(Vec<u64>, Vec<usize>)> =
-            units.iter().map(|unit| (unit.chunks.iter().copied().collect(), unit.files.iter().copied().collect())).collect();
-        assert_eq!(shown, [(vec![0], vec![0, 1]), (vec![1, 2], vec![2, 3])]);
-        let gone = lay(&rows(&laid), &[file("d", 2, &[])], &BTreeSet::from(["a"]), &BTreeSet::new());
-        assert_eq!(gone.masked, BTreeSet::from([0, 1, 2, 9]));
-        assert_eq!(super::units(&gone, 4).iter().map(|unit| unit.chunks.first().copied()).collect::<Vec<_>>(), [Some(0), Some(2)]);
+        // As far apart as numbers reach they are two.
+        let far = [file("x", 1, &[]), file("y", 1, &[])].map(|file| Incoming { times: vec![i64::MIN, i64::MAX], ..file });
+        assert_eq!(lay(&GridRows::default(), &far, &BTreeSet::new(), &BTreeSet::new()).times, [i64::MIN, i64::MAX]);
     }
 }

@@ -1,7 +1,7 @@
 //! Grids: which arrays a store has, where the rows of files go, and what their values are.
 //!
-//! `header` reads what a plan must know of a file, `axes` holds its positions against the store's, `lay` decides where
-//! its rows go, `arrays` which arrays there are, `advice` what is to be said of their chunks, `extent` what they cover,
+//! `header` reads what a plan must know of a file, `axes` holds its positions against the store's, `sites` refuses
+//! what another site measured at one time, `lay` decides where its rows go, `units` which chunks go together, `arrays` which arrays there are, `advice` what is to be said of their chunks, `extent` what they cover,
 //! `cells` what lies in them, `regrid` what lies between them, `window` cuts boxes out of files and puts them into chunks.
 
 mod advice;
@@ -13,7 +13,9 @@ mod extent;
 mod header;
 mod lay;
 mod regrid;
+mod sites;
 mod times;
+mod units;
 mod window;
 
 use crds::wire::Compat;
@@ -27,8 +29,10 @@ pub use cells::{cast, nothing, raw};
 pub use error::GridError;
 pub use extent::{cover, extents};
 pub use header::Header;
-pub use lay::{Incoming, Laid, Numbers, Unit, conflicts, lay, returning, sort, units};
+pub use lay::{Incoming, Laid, Numbers, lay, returning, sort};
+pub use sites::{Sites, conflicts};
 pub use times::TimeCode;
+pub use units::{Unit, units};
 pub use window::{Source, Window, static_window};
 
 /// How values are decoded: numbers that only look like durations stay numbers, unless all is to be as it was.

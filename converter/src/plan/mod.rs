@@ -2,8 +2,10 @@
 
 mod admit;
 mod classify;
+mod founding;
 mod grid;
 mod guard;
+mod headers;
 mod pack;
 mod survey;
 

@@ -56,7 +56,7 @@ pub(super) struct Candidates {
     /// Published files that are not listed any more.
     pub absent: Vec<String>,
     /// Hashes of the keys that are unchanged.
-    pub unchanged: HashSet<u64>,
+    unchanged: HashSet<u64>,
     /// Hashes of the keys that rows are of.
     owners: HashSet<u64>,
     /// Hashes of the keys that would have rows if those went whose they are.

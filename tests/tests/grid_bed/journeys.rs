@@ -7,7 +7,7 @@ use converter::commit::commit;
 use converter::convert::convert;
 use converter::failpoint::FailPoints;
 use converter::plan::plan;
-use crds::wire::{Digest, Outcome, Reason};
+use crds::wire::{Digest, FailureBudget, Outcome, Reason};
 use tests::fixtures::draft::{self, Draft};
 use tests::fixtures::{Cells, Slice};
 
@@ -128,6 +128,30 @@ pub async fn a_store_is_written_anew_when_that_is_asked_for() -> Result<()> {
     let refused = grid.bed.attempt("again", 0, FailPoints::none()).await;
     assert!(matches!(&refused, Err(error) if error.reason() == Reason::BudgetExceeded), "{refused:?}");
     assert_eq!(before, grid.bed.objects().await?);
+    // Nor is a store given up for one without rows, whatever is accepted to fail.
+    let slice = grid.source["02.nc"].slice.clone();
+    grid.put("02.nc", slice, Kind::Cut, 1_000)?;
+    grid.rebuild([3, 2, 1], "all of it")?;
+    grid.bed.document.failure_budget = Some(FailureBudget { max_failed_files: None, max_failed_percent: Some(100) });
+    let refused = grid.bed.attempt("all of it", 0, FailPoints::none()).await;
+    assert!(matches!(&refused, Err(error) if error.reason() == Reason::BudgetExceeded), "{refused:?}");
+    assert_eq!(before, grid.bed.objects().await?);
+    Ok(())
+}
+
+/// A store whose rows are all masked has its chunks still.
+pub async fn a_store_without_files_keeps_its_layout() -> Result<()> {
+    let mut grid = GridBed::new(Knobs { removing: true, ..Knobs::default() })?;
+    put_days(&mut grid, &[0], 1_000)?;
+    grid.run().await?;
+    grid.withdraw("00.nc")?;
+    std::fs::write(grid.bed.archive().join("notes.txt"), "an archive that is not empty")?;
+    grid.bed.attempt("emptied", 0, FailPoints::none()).await?;
+    assert_eq!(grid.bed.head().await?.totals.rows, 0);
+    let knobs = Knobs { chunks: [1, 1, 3], ..grid.knobs };
+    grid.bed.respecify(|resource| knobs.change(resource))?;
+    let refused = grid.bed.attempt("relaid", 0, FailPoints::none()).await;
+    assert!(matches!(&refused, Err(error) if error.reason() == Reason::LayoutConflict), "{refused:?}");
     Ok(())
 }
 
