@@ -1,12 +1,14 @@
 //! All a run says of files, in key order: manifests and the plan's other files, merged.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use crds::wire::{FileRecord, Manifest, OtherFile, Plan, PublishedObject, StagedObject};
 
 use futures::{StreamExt, TryStreamExt};
 
+use super::torn::{Told, Torn, merge, sort, torn};
 use crate::context::Context;
+use crate::convert::{Remade, read_batch, remake};
 use crate::error::StageError;
 use crate::ledger::read_lines;
 
@@ -83,27 +85,55 @@ impl<'a> Changes<'a> {
         Ok(())
     }
 
-    /// A grid's batches follow its rows: their files are put into the order of keys here.
-    async fn fetch_grid(&mut self) -> Result<(), StageError> {
-        let mut files = Vec::new();
+    /// A grid's batches follow its rows: their files are put into the order of keys here. What was made of the rows of
+    /// a file that is in in one batch and not in another is made anew without it.
+    pub async fn gather(&mut self) -> Result<(), StageError> {
+        let mut told: Vec<Told> = Vec::new();
         while self.next_batch < self.plan.batches {
             self.fetch().await?;
             for manifest in std::mem::take(&mut self.manifests) {
                 self.bytes_read += manifest.bytes_read;
                 self.bytes_written += manifest.bytes_written;
-                files.extend(manifest.files);
+                told.extend(manifest.files.into_iter().map(|file| (manifest.batch, file)));
                 self.chunks.extend(manifest.chunks);
                 self.emptied.extend(manifest.emptied);
             }
         }
-        files.sort_by(|one, two| one.key.cmp(&two.key));
-        self.files = files.into();
+        sort(&mut told);
+        let (mut out, mut done) = (torn(&told), Torn::new());
+        while let Some((&batch, without)) = out.iter().find(|(batch, without)| done.get(batch) != Some(without)) {
+            let read_before = self.context.source.bytes_read();
+            let remade = remake(self.context, self.plan, &read_batch(self.context, self.plan, batch).await?, without).await?;
+            self.bytes_read += self.context.source.bytes_read() - read_before;
+            match remade {
+                Remade::Chunks(remade) => {
+                    done.insert(batch, without.clone());
+                    let keys: HashSet<String> = remade.keys.into_iter().collect();
+                    self.chunks.retain(|object| !keys.contains(&object.final_key));
+                    self.emptied.retain(|object| !keys.contains(&object.key));
+                    self.bytes_written += remade.staged.iter().map(|object| object.bytes).sum::<u64>();
+                    self.chunks.extend(remade.staged);
+                    self.emptied.extend(remade.emptied);
+                }
+                // Another file of the batch does not let it: that one is out too.
+                Remade::Refused(record) => {
+                    out.entry(batch).or_default().insert(record.key.clone());
+                    if let Some((_, known)) = told.iter_mut().find(|(of, known)| *of == batch && known.key == record.key) {
+                        *known = record;
+                    }
+                    for (batch, keys) in torn(&told) {
+                        out.entry(batch).or_default().extend(keys);
+                    }
+                }
+            }
+        }
+        self.files = merge(&told).into();
         Ok(())
     }
 
     pub async fn next(&mut self) -> Result<Option<Change>, StageError> {
         if self.plan.grid.is_some() && self.next_batch < self.plan.batches {
-            self.fetch_grid().await?;
+            self.gather().await?;
         }
         while self.files.is_empty() {
             if self.manifests.is_empty() {

@@ -4,7 +4,7 @@ use crds::wire::{FileRecord, Manifest, Outcome, Plan, PlannedFile, Reason};
 use futures::{StreamExt, TryStreamExt};
 
 use crate::context::Context;
-use crate::convert::{convicted, quarantined, read_batch, without_files};
+use crate::convert::{Written, convicted, quarantined, read_batch, without_files};
 use crate::error::StageError;
 use crate::failpoint::FailPoint;
 
@@ -28,7 +28,7 @@ pub(super) async fn fence(context: &Context, plan: &Plan) -> Result<(), StageErr
                     .iter()
                     .map(|file| if guilty(file) { quarantined(file) } else { not_reached(file, context.cause_of_missing.as_deref()) })
                     .collect();
-                let (chunks, emptied) = if plan.grid.is_some() { without_files(context, plan, &batch).await? } else { Default::default() };
+                let written = if plan.grid.is_some() { without_files(context, plan, &batch).await? } else { Written::default() };
                 let manifest = Manifest {
                     run: plan.run.clone(),
                     batch: index,
@@ -36,9 +36,9 @@ pub(super) async fn fence(context: &Context, plan: &Plan) -> Result<(), StageErr
                     fence: true,
                     files,
                     bytes_read: 0,
-                    bytes_written: chunks.iter().map(|object| object.bytes).sum(),
-                    chunks,
-                    emptied,
+                    bytes_written: written.staged.iter().map(|object| object.bytes).sum(),
+                    chunks: written.staged,
+                    emptied: written.emptied,
                 };
                 let key = context.layout.manifest(&plan.run, index);
                 let body = serde_json::to_vec(&manifest).map_err(|source| StageError::corrupt(&key, source))?;

@@ -12,6 +12,7 @@ mod grid;
 mod records;
 mod report;
 mod sweep;
+mod torn;
 
 use bytes::Bytes;
 use crds::wire::{Copy, Digest, Head, Plan, Sidecar};

@@ -28,6 +28,8 @@ const BOX: u64 = 64 << 20;
 
 /// The number of the first object that is staged only to see whether it can be made.
 const TRIED: u64 = 1 << 30;
+/// The number of the first object that commit stages instead of one of the batch's own.
+const REMADE: u64 = 1 << 31;
 
 /// What a batch gives its manifest.
 #[derive(Debug, Default)]
@@ -63,16 +65,14 @@ pub(super) async fn convert(context: &Context, plan: &Plan, batch: Batch) -> Res
     let mut object = 0;
     loop {
         match work.write(&batch.chunks, batch.index, &opened, &mut object).await? {
-            Ok((chunks, emptied)) => {
-                (converted.chunks, converted.emptied) = (chunks, emptied);
+            Ok(written) => {
+                (converted.chunks, converted.emptied) = (written.staged, written.emptied);
                 let changed = changed(context, &opened).await?;
                 if changed.is_empty() {
                     break;
                 }
                 for at in changed.into_iter().rev() {
-                    let file = opened.remove(at).file;
-                    let message = Some("it changed while it was read".to_owned());
-                    converted.files.push(record(&file, Outcome::Skipped, Some(Reason::ChangedDuringRead), message));
+                    converted.files.push(changed_meanwhile(&opened.remove(at).file));
                 }
             }
             Err((at, error)) => {
@@ -117,7 +117,63 @@ async fn changed(context: &Context, opened: &[Opened]) -> Result<Vec<usize>, Sta
     Ok(changed)
 }
 
-pub(crate) type Written = (Vec<StagedObject>, Vec<PublishedObject>);
+/// What became of chunks.
+#[derive(Debug, Default)]
+pub(crate) struct Written {
+    pub staged: Vec<StagedObject>,
+    /// Those that are published and say nothing any more.
+    pub emptied: Vec<PublishedObject>,
+    /// Of all of them, and of those that never said anything.
+    pub keys: Vec<String>,
+}
+
+/// What a batch's chunks are without some of its files.
+#[derive(Debug)]
+pub(crate) enum Remade {
+    Chunks(Written),
+    /// A file that does not let them be made.
+    Refused(FileRecord),
+}
+
+/// The chunks of a batch in which files have rows that are not to be seen, made anew `without` them.
+///
+/// # Errors
+/// Store trouble; a plan that cannot be read.
+pub(crate) async fn remake(context: &Context, plan: &Plan, batch: &Batch, without: &BTreeSet<String>) -> Result<Remade, StageError> {
+    let work = Work::of(context, plan).await?;
+    let rows = work.row_chunk();
+    let touched = |file: &PlannedFile| -> BTreeSet<u64> {
+        let left = work.planned.left.iter().filter(|(_, key)| **key == file.key).map(|(row, _)| row / rows);
+        file.places.iter().flat_map(|place| place.to / rows..=(place.to + place.count - 1) / rows).chain(left).collect()
+    };
+    let (out, others): (Vec<&PlannedFile>, Vec<&PlannedFile>) = batch.files.iter().partition(|file| without.contains(&file.key));
+    let chunks: BTreeSet<u64> = out.into_iter().flat_map(touched).filter(|chunk| batch.chunks.contains(chunk)).collect();
+    let mut opened = Vec::new();
+    let others: Vec<&PlannedFile> = others.into_iter().filter(|file| !touched(file).is_disjoint(&chunks)).collect();
+    let in_memory = context.limits.memory_bytes / 8 / others.len().max(1) as u64;
+    for file in others {
+        match work.open(file.clone(), in_memory).await? {
+            Ok(file) => opened.push(file),
+            Err(record) => return Ok(Remade::Refused(record)),
+        }
+    }
+    let chunks: Vec<u64> = chunks.into_iter().collect();
+    match work.write(&chunks, batch.index, &opened, &mut REMADE.clone()).await? {
+        Ok(written) => {
+            if let Some(&at) = changed(context, &opened).await?.first() {
+                return Ok(Remade::Refused(changed_meanwhile(&opened[at].file)));
+            }
+            Ok(Remade::Chunks(written))
+        }
+        Err((at, error)) => {
+            Ok(Remade::Refused(record(&opened[at].file, Outcome::Failed, Some(error.reason()), Some(error.to_string()))))
+        }
+    }
+}
+
+fn changed_meanwhile(file: &PlannedFile) -> FileRecord {
+    record(file, Outcome::Skipped, Some(Reason::ChangedDuringRead), Some("it changed while it was read".to_owned()))
+}
 
 struct Work<'a> {
     context: &'a Context,
@@ -256,7 +312,7 @@ impl<'a> Work<'a> {
                 jobs.extend(self.boxes(name, array, axis, chunk, &source)?);
             }
         }
-        let (mut staged, mut emptied) = (Vec::new(), Vec::new());
+        let mut all = Written::default();
         let first = *object;
         *object += jobs.len() as u64;
         let threads = self.context.limits.threads.max(1);
@@ -265,15 +321,16 @@ impl<'a> Work<'a> {
             .buffer_unordered(threads);
         while let Some(written) = done.try_next().await? {
             match written {
-                Ok((more, gone)) => {
-                    staged.extend(more);
-                    emptied.extend(gone);
+                Ok(more) => {
+                    all.staged.extend(more.staged);
+                    all.emptied.extend(more.emptied);
+                    all.keys.extend(more.keys);
                 }
                 Err(culprit) => return Ok(Err(culprit)),
             }
         }
-        staged.sort_by(|one: &StagedObject, two| one.final_key.cmp(&two.final_key));
-        Ok(Ok((staged, emptied)))
+        all.staged.sort_by(|one: &StagedObject, two| one.final_key.cmp(&two.final_key));
+        Ok(Ok(all))
     }
 
     /// The rows of one chunk in boxes that memory holds: chunks that follow each other, along the last dimension first.
@@ -360,20 +417,21 @@ impl<'a> Work<'a> {
             Ok(Err(Stop::Stage(error))) => return Err(error),
             Err(panicked) => return Err(StageError::corrupt("a chunk", panicked)),
         };
-        let (mut staged, mut emptied) = (Vec::new(), Vec::new());
+        let mut written = Written::default();
         for (at, (index, body)) in chunks.into_iter().enumerate() {
             let final_key = format!("{}/{name}/{}", self.context.folder(), chunk_key(&index));
+            written.keys.push(final_key.clone());
             if let Some(body) = body {
                 let object = number << 20 | at as u64;
                 let staged_key = self.context.layout.staged(&self.context.run, batch, &self.context.nonce, object);
                 let bytes = body.len() as u64;
                 let etag = self.context.destination.put(&staged_key, body.into()).await?.etag;
-                staged.push(StagedObject { final_key, staged_key, etag, rows: 0, bytes });
+                written.staged.push(StagedObject { final_key, staged_key, etag, rows: 0, bytes });
             } else if published && let Some(head) = self.context.destination.head(&final_key).await? {
-                emptied.push(PublishedObject { key: final_key, etag: head.etag, bytes: head.bytes });
+                written.emptied.push(PublishedObject { key: final_key, etag: head.etag, bytes: head.bytes });
             }
         }
-        Ok(Ok((staged, emptied)))
+        Ok(Ok(written))
     }
 
     /// The chunks of the store that have the kept rows of a box, with their keys.

@@ -21,7 +21,7 @@ use file::Converter;
 pub use crumb::forget_crumb;
 pub(crate) use crumb::{convicted, quarantined};
 pub(crate) use file::{peek, unread};
-pub(crate) use grid::without_files;
+pub(crate) use grid::{Remade, Written, remake, without_files};
 
 /// Converts batch `index` of the plan, or returns the manifest that stands.
 ///

@@ -13,7 +13,7 @@ use super::survey::{Candidate, Candidates, Survey};
 use crate::context::Context;
 use crate::error::StageError;
 use crate::grid::{
-    GridError, Group, Incoming, Laid, Sites, TimeCode, advise, configure, conflicts, cover, group_attributes, lay, reconfigure, returning,
+    GridError, Group, Incoming, Laid, Sites, TimeCode, Unit, advise, configure, conflicts, cover, group_attributes, lay, reconfigure, returning,
     row_chunk, sort, units,
 };
 use crate::zarr::{ZATTRS, parse_zmetadata, zmetadata};
@@ -224,36 +224,31 @@ async fn write_batches(
     let bounds = context.document.batching;
     let most_files = MOST_FILES.min(bounds.max_files as usize);
     let chunk = row_chunk(&group.arrays, grid.append_name());
-    let mut files: HashMap<usize, PlannedFile> = HashMap::new();
-    for (at, (known, _)) in known.into_iter().enumerate() {
-        files.insert(at, PlannedFile { places: laid.places[at].clone(), ..known.candidate.file });
-    }
-    let mut batch = Batch { index: 0, files: Vec::new(), chunks: Vec::new() };
-    let units = units(laid, chunk);
+    let files: Vec<PlannedFile> = known.into_iter().map(|(known, _)| known.candidate.file).collect();
+    let fit = |of: &BTreeSet<usize>| of.len() <= most_files && of.iter().map(|&at| files[at].bytes).sum::<u64>() <= bounds.max_bytes;
+    let units = units(laid, chunk, fit);
     // Few large batches rather than more than a plan may have.
     let least = units.len().div_ceil(MAX_BATCHES as usize);
+    let mut batches: Vec<Unit> = Vec::new();
     let mut of_batch = 0;
     for unit in units {
-        let bytes = |files: &[PlannedFile]| files.iter().map(|file| file.bytes).sum::<u64>();
-        let more: Vec<PlannedFile> =
-            unit.files.iter().filter(|at| !laid.places[**at].is_empty()).filter_map(|at| files.remove(at)).collect();
-        let full = batch.files.len() + more.len() > most_files || bytes(&batch.files) + bytes(&more) > bounds.max_bytes;
-        if full && !batch.chunks.is_empty() && of_batch >= least {
-            let index = batch.index + 1;
-            survey
-                .write_batch(context, sorted(std::mem::replace(&mut batch, Batch { index, files: Vec::new(), chunks: Vec::new() })))
-                .await?;
-            of_batch = 0;
+        match batches.last_mut() {
+            Some(last) if of_batch < least || fit(&(&last.files | &unit.files)) => {
+                last.join(unit);
+                of_batch += 1;
+            }
+            _ => {
+                batches.push(unit);
+                of_batch = 1;
+            }
         }
-        batch.files.extend(more);
-        batch.chunks.extend(unit.chunks);
-        of_batch += 1;
     }
-    if batch.chunks.is_empty() { Ok(()) } else { survey.write_batch(context, sorted(batch)).await }
-}
-
-fn sorted(mut batch: Batch) -> Batch {
-    batch.files.sort_by(|one, two| one.key.cmp(&two.key));
-    batch.chunks.sort_unstable();
-    batch
+    for (index, unit) in (0..).zip(batches) {
+        let with_rows = unit.files.iter().filter(|at| !laid.places[**at].is_empty());
+        let placed = |&at: &usize| PlannedFile { places: unit.places(&laid.places[at], chunk), ..files[at].clone() };
+        let mut files: Vec<PlannedFile> = with_rows.map(placed).collect();
+        files.sort_by(|one, two| one.key.cmp(&two.key));
+        survey.write_batch(context, Batch { index, files, chunks: unit.chunks.into_iter().collect() }).await?;
+    }
+    Ok(())
 }

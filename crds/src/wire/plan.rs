@@ -87,7 +87,7 @@ pub struct PlannedFile {
     pub key: String,
     pub etag: String,
     pub bytes: u64,
-    /// Of a grid: where its rows go. Those in chunks of other batches are among them.
+    /// Of a grid: where its rows go that lie in the batch's chunks.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub places: Vec<Place>,
 }

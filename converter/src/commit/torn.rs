@@ -1,0 +1,94 @@
+//! Files of a grid that stand in several batches: such a file is in everywhere or nowhere.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crds::wire::{FileRecord, Outcome};
+
+/// What a batch says of a file.
+pub(super) type Told = (u32, FileRecord);
+/// Keys of files, by batch.
+pub(super) type Torn = BTreeMap<u32, BTreeSet<String>>;
+
+/// Puts records into the order of their files.
+pub(super) fn sort(told: &mut [Told]) {
+    told.sort_by(|(batch, one), (other, two)| (&one.key, batch).cmp(&(&two.key, other)));
+}
+
+fn by_file(told: &[Told]) -> impl Iterator<Item = &[Told]> {
+    told.chunk_by(|(_, one), (_, two)| one.key == two.key)
+}
+
+/// The files that are in in a batch and not in in another: what was made of their rows must not be seen.
+pub(super) fn torn(told: &[Told]) -> Torn {
+    let mut torn = Torn::new();
+    for file in by_file(told).filter(|file| file.iter().any(|(_, record)| record.outcome != Outcome::Processed)) {
+        for (batch, record) in file.iter().filter(|(_, record)| record.outcome == Outcome::Processed) {
+            torn.entry(*batch).or_default().insert(record.key.clone());
+        }
+    }
+    torn
+}
+
+/// One record for each file: what is wrong with it in one batch is wrong with it.
+pub(super) fn merge(told: &[Told]) -> Vec<FileRecord> {
+    let weight = |outcome| match outcome {
+        Outcome::Failed => 0,
+        Outcome::Processed => 2,
+        _ => 1,
+    };
+    let merged = by_file(told).filter_map(|file| {
+        let (_, worst) = file.iter().min_by_key(|(_, record)| weight(record.outcome))?;
+        let is_in = worst.outcome == Outcome::Processed;
+        Some(FileRecord { rows: if is_in { file.iter().map(|(_, record)| record.rows).sum() } else { 0 }, ..worst.clone() })
+    });
+    merged.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(batch: u32, key: &str, outcome: Outcome, rows: u64) -> Told {
+        let record = FileRecord {
+            key: key.into(),
+            etag: "e".into(),
+            outcome,
+            reason: None,
+            message: None,
+            rows,
+            rows_left_out: BTreeMap::new(),
+            notes: Vec::new(),
+            objects: Vec::new(),
+        };
+        (batch, record)
+    }
+
+    #[test]
+    fn a_file_is_in_everywhere_or_nowhere() {
+        use Outcome::{Failed, Processed, Skipped};
+        for (what, told, merged, torn) in [
+            ("in one batch", vec![told(0, "a", Processed, 3)], vec![("a", Processed, 3)], vec![]),
+            ("in two", vec![told(0, "a", Processed, 3), told(1, "a", Processed, 2)], vec![("a", Processed, 5)], vec![]),
+            (
+                "in one of two",
+                vec![told(0, "a", Processed, 3), told(1, "a", Failed, 0), told(1, "b", Processed, 1)],
+                vec![("a", Failed, 0), ("b", Processed, 1)],
+                vec![(0, "a")],
+            ),
+            (
+                "in two of three",
+                vec![told(0, "a", Processed, 3), told(1, "a", Skipped, 0), told(2, "a", Processed, 1)],
+                vec![("a", Skipped, 0)],
+                vec![(0, "a"), (2, "a")],
+            ),
+            ("failed says more than skipped", vec![told(0, "a", Skipped, 0), told(1, "a", Failed, 0)], vec![("a", Failed, 0)], vec![]),
+        ] {
+            let found = merge(&told);
+            let found: Vec<_> = found.iter().map(|file| (file.key.as_str(), file.outcome, file.rows)).collect();
+            assert_eq!(found, merged, "{what}");
+            let found = super::torn(&told);
+            let found: Vec<_> = found.iter().flat_map(|(batch, keys)| keys.iter().map(|key| (*batch, key.as_str()))).collect();
+            assert_eq!(found, torn, "{what}");
+        }
+    }
+}
