@@ -16,7 +16,7 @@ use grid_bed::{GridBed, Knobs, journeys, regrid};
 use tests::fixtures::{Draft, Slice, draft};
 
 /// Histories of one test.
-const SEEDS: u64 = 100;
+const SEEDS: u64 = 1_000;
 /// Microseconds.
 const DAY: i64 = 86_400_000_000;
 

@@ -119,10 +119,11 @@ fn settled(planned: &PlannedGrid, before: &GridRows, processed: &HashSet<String>
     let mut rivals: BTreeMap<usize, Vec<Owner>> = BTreeMap::new();
     let planned_keys: HashSet<&str> = rows.files.iter().map(|file| file.key.as_str()).collect();
     for (row, owner) in owners.iter().enumerate() {
-        // A version that is published still, since the newer one is not in, has what it had.
+        // A version that is published still, since the newer one is not in, has what it had: also a row that it gave up
+        // and that another file got.
         let still = was(row)
             .into_iter()
-            .flat_map(|row| before.rivals(row))
+            .flat_map(|row| before.rivals(row).chain(before.owner(row)))
             .filter(|rival| planned_keys.contains(rival.key.as_str()) && !processed.contains(&rival.key));
         let lost = rows.rivals(row).chain(still).filter(|rival| owner.as_ref().is_none_or(|owner| owner.key != rival.key));
         rivals.insert(row, lost.cloned().collect());

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crds::wire::{FileRecord, Outcome};
+use crds::wire::{FileRecord, Outcome, Reason};
 
 /// What a batch says of a file.
 pub(super) type Told = (u32, FileRecord);
@@ -31,13 +31,15 @@ pub(super) fn torn(told: &[Told]) -> Torn {
 
 /// One record for each file: what is wrong with it in one batch is wrong with it.
 pub(super) fn merge(told: &[Told]) -> Vec<FileRecord> {
-    let weight = |outcome| match outcome {
-        Outcome::Failed => 0,
-        Outcome::Processed => 2,
-        _ => 1,
+    // What is wrong with a file says more than that nobody came to it.
+    let weight = |record: &FileRecord| match (record.outcome, record.reason) {
+        (Outcome::Failed, reason) if reason != Some(Reason::NotReached) => 0,
+        (Outcome::Failed, _) => 1,
+        (Outcome::Processed, _) => 3,
+        _ => 2,
     };
     let merged = by_file(told).filter_map(|file| {
-        let (_, worst) = file.iter().min_by_key(|(_, record)| weight(record.outcome))?;
+        let (_, worst) = file.iter().min_by_key(|(_, record)| weight(record))?;
         let is_in = worst.outcome == Outcome::Processed;
         Some(FileRecord { rows: if is_in { file.iter().map(|(_, record)| record.rows).sum() } else { 0 }, ..worst.clone() })
     });
@@ -90,5 +92,8 @@ mod tests {
             let found: Vec<_> = found.iter().flat_map(|(batch, keys)| keys.iter().map(|key| (*batch, key.as_str()))).collect();
             assert_eq!(found, torn, "{what}");
         }
+        let mut told = vec![told(0, "a", Failed, 0), told(1, "a", Failed, 0)];
+        (told[0].1.reason, told[1].1.reason) = (Some(Reason::NotReached), Some(Reason::CastFailed));
+        assert_eq!(merge(&told)[0].reason, Some(Reason::CastFailed));
     }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use crds::config::GridConfig;
@@ -18,11 +18,11 @@ use crate::context::Context;
 use crate::error::StageError;
 use crate::failpoint::FailPoint;
 use crate::grid::{self, Axes, GridError, Source, Window, is_own, row_chunk, static_window};
-use crate::read::{self, Reader};
+use crate::read::{self, Reader, Unpacked, WithUnpacked};
 use crate::zarr::{Array, ArrayMetadata, Fill, chunk_key, chunks_of, decode_chunk, encode_chunk, is_all_fill, parse_zmetadata};
 
-/// What a file's cache of inflated chunks may hold.
-const MOST_CACHED: u64 = 64 << 20;
+/// What a file's cache of inflated chunks may hold: boxes have edges of chunks, or the chunks are unpacked.
+const MOST_CACHED: u64 = 8 << 20;
 /// What a box takes at most, unless the chunks of the source are larger: many small ones are made in the same memory.
 const BOX: u64 = 64 << 20;
 
@@ -43,6 +43,22 @@ struct Opened {
     file: PlannedFile,
     reader: Arc<dyn Reader + Send + Sync>,
     axes: Arc<Axes>,
+    /// Shapes of the chunks that its variables are stored in.
+    chunks: OnceLock<Vec<Option<Vec<usize>>>>,
+}
+
+impl Opened {
+    fn chunk(&self, index: usize) -> Option<&[usize]> {
+        self.chunks.get_or_init(|| self.reader.chunks()).get(index)?.as_deref()
+    }
+
+    /// The rows of the file that go to rows of the store.
+    fn rows_in<'a>(&'a self, rows: &'a Range<u64>) -> impl Iterator<Item = Range<usize>> + 'a {
+        self.file.places.iter().filter_map(|place| {
+            let (start, end) = (place.to.max(rows.start), (place.to + place.count).min(rows.end));
+            (start < end).then(|| (place.from + start - place.to) as usize..(place.from + end - place.to) as usize)
+        })
+    }
 }
 
 /// # Errors
@@ -165,9 +181,7 @@ pub(crate) async fn remake(context: &Context, plan: &Plan, batch: &Batch, withou
             }
             Ok(Remade::Chunks(written))
         }
-        Err((at, error)) => {
-            Ok(Remade::Refused(record(&opened[at].file, Outcome::Failed, Some(error.reason()), Some(error.to_string()))))
-        }
+        Err((at, error)) => Ok(Remade::Refused(record(&opened[at].file, Outcome::Failed, Some(error.reason()), Some(error.to_string())))),
     }
 }
 
@@ -183,33 +197,13 @@ struct Work<'a> {
     arrays: BTreeMap<String, Arc<Array>>,
 }
 
-/// Lengths of the chunks that variables are stored in, by name and dimension.
-#[derive(Default)]
-struct SourceChunks(BTreeMap<(String, String), u64>);
-
-impl SourceChunks {
-    /// Those of one file: the others of a batch are mostly alike.
-    fn of(opened: &Opened) -> Self {
-        let reader = &opened.reader;
-        let mut lengths = BTreeMap::new();
-        for (variable, chunk) in reader.variables().iter().zip(reader.chunks()) {
-            for (&dimension, length) in variable.dimensions.iter().zip(chunk.into_iter().flatten()) {
-                lengths.insert((variable.name.clone(), reader.dimensions()[dimension].name.clone()), length as u64);
-            }
-        }
-        Self(lengths)
-    }
-
-    fn length(&self, name: &str, dimension: &str) -> u64 {
-        self.0.get(&(name.to_owned(), dimension.to_owned())).copied().unwrap_or(1)
-    }
-}
-
 /// One box of one array.
 struct Job {
     name: String,
     array: Arc<Array>,
     ranges: Vec<Range<u64>>,
+    /// Of each file whose chunks other boxes lie in too: its variable, inflated once for all of them.
+    unpacked: Arc<Vec<Option<Unpacked>>>,
 }
 
 impl<'a> Work<'a> {
@@ -290,7 +284,7 @@ impl<'a> Work<'a> {
         });
         let opened = opening.await.unwrap_or_else(|panicked| Err(GridError::GaveUp(panicked.to_string())));
         Ok(match opened {
-            Ok((reader, axes)) => Ok(Opened { file, reader, axes }),
+            Ok((reader, axes)) => Ok(Opened { file, reader, axes, chunks: OnceLock::new() }),
             Err(error) => Err(record(&file, Outcome::Failed, Some(error.reason()), Some(error.to_string()))),
         })
     }
@@ -304,13 +298,10 @@ impl<'a> Work<'a> {
         object: &mut u64,
     ) -> Result<Result<Written, (usize, GridError)>, StageError> {
         let mut jobs = Vec::new();
-        let source = opened.first().map(SourceChunks::of).unwrap_or_default();
         for (name, array) in &self.arrays {
             let append = self.grid.append_name();
             let Some(axis) = array.axis(append).filter(|_| !is_own(name, append)) else { continue };
-            for &chunk in chunks {
-                jobs.extend(self.boxes(name, array, axis, chunk, &source)?);
-            }
+            jobs.extend(self.jobs(name, array, axis, chunks, opened)?);
         }
         let mut all = Written::default();
         let first = *object;
@@ -333,9 +324,32 @@ impl<'a> Work<'a> {
         Ok(Ok(all))
     }
 
-    /// The rows of one chunk in boxes that memory holds: chunks that follow each other, along the last dimension first.
-    /// They cover the chunks of the source as far as they can, so that those are inflated once.
-    fn boxes(&self, name: &str, array: &Arc<Array>, axis: usize, chunk: u64, source: &SourceChunks) -> Result<Vec<Job>, StageError> {
+    /// The boxes of one array.
+    fn jobs(&self, name: &str, array: &Arc<Array>, axis: usize, chunks: &[u64], opened: &[Opened]) -> Result<Vec<Job>, StageError> {
+        let dimensions = array.dimensions().map_err(|error| StageError::corrupt(name, error))?;
+        // Those of one file: the others of a batch are mostly alike.
+        let source = opened.iter().find_map(|opened| {
+            let index = opened.reader.position(name)?;
+            let of = &opened.reader.variables()[index].dimensions;
+            let names: Vec<&str> = of.iter().map(|&dimension| opened.reader.dimensions()[dimension].name.as_str()).collect();
+            let lengths: BTreeMap<&str, u64> =
+                names.iter().copied().zip(opened.chunk(index)?.iter().map(|&length| length as u64)).collect();
+            (names.first() == dimensions.get(axis)).then_some(lengths)
+        });
+        let along = |at: usize| source.as_ref().and_then(|source| source.get(dimensions[at])).copied().unwrap_or(1);
+        let lengths: Vec<u64> = (0..dimensions.len()).map(along).collect();
+        let steps = self.steps(name, array, axis, &lengths)?;
+        let boxes: Vec<Vec<Range<u64>>> = chunks.iter().flat_map(|&chunk| boxes(array, axis, chunk, &steps)).collect();
+        let cut = (0..lengths.len()).any(|at| at != axis && steps[at] < array.metadata.shape[at] && steps[at] % lengths[at] != 0);
+        let several = source.is_some() && (cut || lengths[axis] > 1);
+        let unpacked = Arc::new(opened.iter().map(|file| if several { shared(file, name, axis, &boxes, cut) } else { None }).collect());
+        let job = |ranges| Job { name: name.to_owned(), array: Arc::clone(array), ranges, unpacked: Arc::clone(&unpacked) };
+        Ok(boxes.into_iter().map(job).collect())
+    }
+
+    /// The edges of boxes that memory holds: chunks that follow each other, along the last dimension first. They are
+    /// those of chunks of the source as far as they can, so that each of these is inflated once.
+    fn steps(&self, name: &str, array: &Array, axis: usize, source: &[u64]) -> Result<Vec<u64>, StageError> {
         let ArrayMetadata { shape, chunks, dtype, .. } = &array.metadata;
         // A value is there as it is read, as it is decoded, in the box, and in its chunk.
         let width = (dtype.width() as u64 + 8) * 2;
@@ -352,39 +366,26 @@ impl<'a> Work<'a> {
         }
         let room = memory / 2 / self.context.limits.threads.max(1) as u64;
         let mut steps = chunks.clone();
-        let dimensions = array.dimensions().map_err(|error| StageError::corrupt(name, error))?;
-        let mut widen = |at: usize, most: u64, room: u64| {
-            let more = (room / needed).clamp(1, most.div_ceil(steps[at]).max(1));
+        for at in (0..shape.len()).rev().filter(|&at| at != axis) {
+            let common = least_common_multiple(steps[at], source[at]).min(shape[at].next_multiple_of(steps[at]));
+            if needed / steps[at] * common <= room {
+                needed = needed / steps[at] * common;
+                steps[at] = common;
+            }
+        }
+        for at in (0..shape.len()).rev().filter(|&at| at != axis) {
+            let more = (room.min(BOX) / needed).clamp(1, shape[at].div_ceil(steps[at]).max(1));
             steps[at] *= more;
             needed *= more;
-        };
-        for at in (0..shape.len()).rev().filter(|&at| at != axis) {
-            widen(at, source.length(name, dimensions[at]), room);
         }
-        for at in (0..shape.len()).rev().filter(|&at| at != axis) {
-            widen(at, shape[at], room.min(BOX));
-        }
-        let rows = chunks[axis] * chunk..chunks[axis] * (chunk + 1);
-        let along = |at: usize| -> Vec<Range<u64>> {
-            if at == axis {
-                return vec![rows.clone()];
-            }
-            (0..shape[at].div_ceil(steps[at])).map(|part| part * steps[at]..((part + 1) * steps[at]).min(shape[at])).collect()
-        };
-        let boxes = (0..shape.len()).fold(vec![Vec::new()], |boxes, at| {
-            let ranges = along(at);
-            boxes
-                .into_iter()
-                .flat_map(|ranged| ranges.iter().map(move |range| [&ranged[..], std::slice::from_ref(range)].concat()))
-                .collect()
-        });
-        Ok(boxes.into_iter().map(|ranges| Job { name: name.to_owned(), array: Arc::clone(array), ranges }).collect())
+        Ok(steps)
     }
 
     async fn job(&self, job: Job, batch: u32, number: u64, opened: &[Opened]) -> Result<Result<Written, (usize, GridError)>, StageError> {
         let append = self.grid.append_name().to_owned();
         let axis = job.array.axis(&append).unwrap_or_default();
         let rows = job.ranges[axis].clone();
+        let (all_rows, unpacked) = (rows.clone(), Arc::clone(&job.unpacked));
         let written: BTreeSet<u64> = opened
             .iter()
             .flat_map(|opened| &opened.file.places)
@@ -411,7 +412,12 @@ impl<'a> Work<'a> {
                 .unwrap_or_else(|panic| Err(Stop::Stage(StageError::corrupt("a chunk", panic))))
                 .map(|chunks| (job.name, chunks))
         });
-        let (name, chunks) = match made.await {
+        let made = made.await;
+        for (opened, unpacked) in opened.iter().zip(unpacked.iter()) {
+            let Some(unpacked) = unpacked else { continue };
+            opened.rows_in(&all_rows).for_each(|rows| unpacked.release(&rows));
+        }
+        let (name, chunks) = match made {
             Ok(Ok(made)) => made,
             Ok(Err(Stop::File(at, error))) => return Ok(Err((at, error))),
             Ok(Err(Stop::Stage(error))) => return Err(error),
@@ -452,6 +458,39 @@ impl<'a> Work<'a> {
     }
 }
 
+/// The rows of one chunk in boxes.
+fn boxes(array: &Array, axis: usize, chunk: u64, steps: &[u64]) -> Vec<Vec<Range<u64>>> {
+    let ArrayMetadata { shape, chunks, .. } = &array.metadata;
+    let along = |at: usize| -> Vec<Range<u64>> {
+        if at == axis {
+            return vec![chunks[axis] * chunk..chunks[axis] * (chunk + 1)];
+        }
+        (0..shape[at].div_ceil(steps[at])).map(|part| part * steps[at]..((part + 1) * steps[at]).min(shape[at])).collect()
+    };
+    (0..shape.len()).fold(vec![Vec::new()], |boxes, at| {
+        let ranges = along(at);
+        boxes.into_iter().flat_map(|ranged| ranges.iter().map(move |range| [&ranged[..], std::slice::from_ref(range)].concat())).collect()
+    })
+}
+
+fn least_common_multiple(one: u64, other: u64) -> u64 {
+    let (mut a, mut b) = (one, other);
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    one / a.max(1) * other
+}
+
+/// A file's variable, if chunks of it lie in more than one of the boxes. `cut` says that some lie across their edges.
+fn shared(file: &Opened, name: &str, axis: usize, boxes: &[Vec<Range<u64>>], cut: bool) -> Option<Unpacked> {
+    let index = file.reader.position(name)?;
+    let chunk = file.chunk(index)?;
+    let parts: Vec<Range<usize>> = boxes.iter().flat_map(|ranges| file.rows_in(&ranges[axis])).collect();
+    let rows: BTreeSet<(usize, usize)> = parts.iter().map(|rows| (rows.start, rows.end)).collect();
+    let across = rows.iter().zip(rows.iter().skip(1)).any(|((_, end), (start, _))| (end - 1) / chunk[0] == start / chunk[0]);
+    if cut || across { Unpacked::new(file.reader.as_ref(), index, chunk, &parts) } else { None }
+}
+
 type File = (Arc<dyn Reader + Send + Sync>, Arc<Axes>, Vec<crds::wire::Place>);
 /// A chunk's indices and its bytes; none for one that is all fill.
 type Made = (Vec<u64>, Option<Vec<u8>>);
@@ -479,7 +518,10 @@ fn make(job: &Job, grid: &GridConfig, rules: Rules, append: &str, files: &[File]
         window.keep(append, index, &raw, published.rows.iter().copied());
     }
     for (at, (reader, axes, places)) in files.iter().enumerate() {
-        let source = Source { reader: reader.as_ref(), axes, places };
+        let unpacked = job.unpacked.get(at).and_then(Option::as_ref);
+        let held = unpacked.map(|unpacked| WithUnpacked { reader: reader.as_ref(), unpacked });
+        let reader: &dyn Reader = held.as_ref().map_or(reader.as_ref(), |held| held);
+        let source = Source { reader, axes, places };
         let put = read::guarded(|| window.put(&source, grid, rules)).unwrap_or_else(|panic| Err(GridError::GaveUp(panic)));
         put.map_err(|error| Stop::File(at, error))?;
     }

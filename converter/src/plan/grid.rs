@@ -13,8 +13,8 @@ use super::survey::{Candidate, Candidates, Survey};
 use crate::context::Context;
 use crate::error::StageError;
 use crate::grid::{
-    GridError, Group, Incoming, Laid, Sites, TimeCode, Unit, advise, configure, conflicts, cover, group_attributes, lay, reconfigure, returning,
-    row_chunk, sort, units,
+    GridError, Group, Incoming, Laid, Sites, TimeCode, Unit, advise, configure, conflicts, cover, group_attributes, lay, reconfigure,
+    returning, row_chunk, sort, units,
 };
 use crate::zarr::{ZATTRS, parse_zmetadata, zmetadata};
 

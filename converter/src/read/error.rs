@@ -27,6 +27,8 @@ pub enum ReadError {
     CsvValue { line: u64, column: String, detail: String },
     #[error("{0}")]
     CsvColumns(String),
+    #[error("scratch space (TMPDIR): {0}; give the worker more (scratchSize)")]
+    Scratch(String),
     /// A column's type is not what the beginning of the file promised: it is to be opened again, looking at all of it.
     #[error("a column changes its type behind the beginning of the file")]
     Surprise,
@@ -48,6 +50,7 @@ impl ReadError {
             Self::Empty => Reason::EmptyFile,
             Self::Truncated(_) | Self::TruncatedVariable { .. } => Reason::TruncatedFile,
             Self::NotNetcdf(_) => Reason::NotNetcdf,
+            Self::Scratch(_) => Reason::DiskFull,
             Self::Csv { .. } | Self::CsvColumns(_) => Reason::MalformedCsv,
             Self::CsvValue { .. } => Reason::CastFailed,
             Self::NoCsvConfig | Self::Unsupported(_) => Reason::UnsupportedFormat,

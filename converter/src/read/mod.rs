@@ -12,6 +12,7 @@ pub mod parquet;
 mod remote;
 mod superblock;
 mod table;
+mod unpacked;
 mod values;
 
 use std::ops::Range;
@@ -21,6 +22,7 @@ pub use error::ReadError;
 pub use input::{Input, Positioned};
 pub use remote::Remote;
 pub use table::{TableLimits, TableReader};
+pub use unpacked::{Unpacked, WithUnpacked};
 pub(crate) use values::for_numbers;
 pub use values::{Attribute, Kind, Values};
 

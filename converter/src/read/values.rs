@@ -150,6 +150,39 @@ impl Values {
         })
     }
 
+    /// Numbers and characters as bytes, the least first; texts have none.
+    #[must_use]
+    pub fn to_le_bytes(&self) -> Vec<u8> {
+        for_numbers!(self, v => v.iter().flat_map(|number| number.to_le_bytes()).collect(), other => match other {
+            Self::Char(bytes) => bytes.clone(),
+            _ => Vec::new(),
+        })
+    }
+
+    /// What [`Values::to_le_bytes`] made bytes of.
+    #[must_use]
+    pub fn from_le_bytes(kind: Kind, bytes: &[u8]) -> Self {
+        macro_rules! numbers {
+            ($variant:ident, $type:ty) => {
+                Self::$variant(bytes.as_chunks().0.iter().map(|bytes| <$type>::from_le_bytes(*bytes)).collect())
+            };
+        }
+        match kind {
+            Kind::I8 => numbers!(I8, i8),
+            Kind::I16 => numbers!(I16, i16),
+            Kind::I32 => numbers!(I32, i32),
+            Kind::I64 => numbers!(I64, i64),
+            Kind::U8 => Self::U8(bytes.to_vec()),
+            Kind::U16 => numbers!(U16, u16),
+            Kind::U32 => numbers!(U32, u32),
+            Kind::U64 => numbers!(U64, u64),
+            Kind::F32 => numbers!(F32, f32),
+            Kind::F64 => numbers!(F64, f64),
+            Kind::Char => Self::Char(bytes.to_vec()),
+            Kind::Text | Kind::Other => Self::Text(Vec::new()),
+        }
+    }
+
     /// The values in a box of a C-order array of these lengths.
     #[must_use]
     pub fn part(self, lengths: &[usize], selection: &[Range<usize>]) -> Self {
@@ -179,7 +212,7 @@ fn taken<T: Clone>(values: &[T], runs: &[Range<usize>]) -> Vec<T> {
 }
 
 /// The consecutive values that make up a box.
-fn runs(lengths: &[usize], selection: &[Range<usize>]) -> Vec<Range<usize>> {
+pub(super) fn runs(lengths: &[usize], selection: &[Range<usize>]) -> Vec<Range<usize>> {
     let mut runs: Vec<Range<usize>> = std::iter::once(0..1).collect();
     for (&length, range) in lengths.iter().zip(selection) {
         let whole = *range == (0..length);

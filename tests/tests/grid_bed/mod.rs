@@ -36,11 +36,25 @@ pub struct Knobs {
     pub sorted: bool,
     pub max_files: u32,
     pub incumbent: bool,
+    /// Those of the files that the config asks for, beside TEMP.
+    pub others: &'static [&'static str],
 }
+
+/// All variables that files have beside TEMP.
+pub const OTHERS: [&str; 4] = ["COUNT", "DEPTH", "EXTRA", "SPEED"];
 
 impl Default for Knobs {
     fn default() -> Self {
-        Self { latitudes: 2, longitudes: 3, chunks: [3, 2, 2], removing: false, sorted: false, max_files: 2, incumbent: false }
+        Self {
+            latitudes: 2,
+            longitudes: 3,
+            chunks: [3, 2, 2],
+            removing: false,
+            sorted: false,
+            max_files: 2,
+            incumbent: false,
+            others: &OTHERS,
+        }
     }
 }
 
@@ -48,7 +62,7 @@ impl Knobs {
     fn config(&self) -> Value {
         let [time, latitude, longitude] = self.chunks;
         let everywhere = json!(["TIME", "LATITUDE", "LONGITUDE"]);
-        json!({
+        let mut config = json!({
             "dataset_name": "grid_model", "cloud_optimised_format": "zarr", "metadata_uuid": null,
             "run_settings": {"paths": [{"type": "files", "s3_uri": "s3://archive/grids/", "filter": []}]},
             "schema": {
@@ -65,7 +79,11 @@ impl Knobs {
                 "var_template_shape": "TEMP",
                 "add_variables": {"filename": {"source": "@filename", "schema": {"type": "object", "units": "1", "dimensions": "TIME"}}}
             }
-        })
+        });
+        if let Some(schema) = config["schema"].as_object_mut() {
+            schema.retain(|name, _| !OTHERS.contains(&name.as_str()) || self.others.contains(&name.as_str()));
+        }
+        config
     }
 
     pub fn change(&self, resource: &mut CloudOptimisedDataset) {
@@ -219,8 +237,9 @@ impl GridBed {
         }
         let arrays = store::read(&self.folder())?;
         let found = |name: &str| arrays.get(name).with_context(|| format!("no array {name}"));
-        let all = ["COUNT", "DEPTH", "EXTRA", "LATITUDE", "LONGITUDE", "SPEED", "TEMP", "TIME", "filename"];
-        ensure!(arrays.keys().eq(all), "arrays {:?}", arrays.keys());
+        let all = BTreeSet::from(["LATITUDE", "LONGITUDE", "TEMP", "TIME", "filename"]);
+        let all: BTreeSet<&str> = all.into_iter().chain(self.knobs.others.iter().copied()).collect();
+        ensure!(arrays.keys().eq(&all), "arrays {:?}", arrays.keys());
         // The incumbent says none.
         if !self.knobs.incumbent {
             self.check_coverage()?;
@@ -240,13 +259,22 @@ impl GridBed {
         let here = [rows.len() as u64, ny as u64, nx as u64];
         let everywhere = ["TIME", "LATITUDE", "LONGITUDE"];
         let nan = f64::NAN;
+        let asked = |name: &str| self.knobs.others.contains(&name);
         hold(found("TEMP")?, &everywhere, &here, &field(&Slice::temp, nan)).context("TEMP")?;
-        hold(found("SPEED")?, &everywhere, &here, &field(&Slice::speed, nan)).context("SPEED")?;
-        hold(found("EXTRA")?, &everywhere, &here, &field(&Slice::extra, nan)).context("EXTRA")?;
-        let count = field(&|slice, time, y, x| slice.count(time, y, x).into(), i32::MIN.into());
-        hold(found("COUNT")?, &everywhere, &here, &count).context("COUNT")?;
-        let depth: Vec<f64> = (0..ny).flat_map(|y| (0..nx).map(move |x| Slice::depth(y, x))).collect();
-        hold(found("DEPTH")?, &everywhere[1..], &here[1..], &depth).context("DEPTH")?;
+        if asked("SPEED") {
+            hold(found("SPEED")?, &everywhere, &here, &field(&Slice::speed, nan)).context("SPEED")?;
+        }
+        if asked("EXTRA") {
+            hold(found("EXTRA")?, &everywhere, &here, &field(&Slice::extra, nan)).context("EXTRA")?;
+        }
+        if asked("COUNT") {
+            let count = field(&|slice, time, y, x| slice.count(time, y, x).into(), i32::MIN.into());
+            hold(found("COUNT")?, &everywhere, &here, &count).context("COUNT")?;
+        }
+        if asked("DEPTH") {
+            let depth: Vec<f64> = (0..ny).flat_map(|y| (0..nx).map(move |x| Slice::depth(y, x))).collect();
+            hold(found("DEPTH")?, &everywhere[1..], &here[1..], &depth).context("DEPTH")?;
+        }
         hold(found("LATITUDE")?, &everywhere[1..2], &here[1..2], &(0..ny).map(Slice::latitude).collect::<Vec<_>>()).context("LATITUDE")?;
         hold(found("LONGITUDE")?, &everywhere[2..], &here[2..], &(0..nx).map(Slice::longitude).collect::<Vec<_>>()).context("LONGITUDE")
     }

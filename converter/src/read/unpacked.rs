@@ -1,0 +1,216 @@
+//! Chunks that several parts of a variable lie in: inflated once, into scratch, and read from there.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::values::runs;
+use super::{Attribute, Dimension, Kind, ReadError, Reader, Values, Variable};
+
+/// What is inflated at once, unless one line of chunks is larger.
+const PIECE: usize = 32 << 20;
+
+/// One variable of a file, whose parts will be read along its first dimension again and again.
+#[derive(Debug)]
+pub struct Unpacked {
+    index: usize,
+    /// The shape of its chunks.
+    chunk: Vec<usize>,
+    /// By row of chunks.
+    slabs: Mutex<BTreeMap<usize, Arc<Slab>>>,
+}
+
+/// A row of chunks.
+#[derive(Debug, Default)]
+struct Slab {
+    /// Parts that will be read from it.
+    wanted: Mutex<usize>,
+    file: Mutex<Option<Arc<File>>>,
+}
+
+impl Unpacked {
+    /// None of a variable that is not in chunks of numbers. `parts` are the rows of all parts that will be read.
+    pub fn new(reader: &dyn Reader, index: usize, chunk: &[usize], parts: &[Range<usize>]) -> Option<Self> {
+        let variable = &reader.variables()[index];
+        if matches!(variable.kind, Kind::Text | Kind::Other) || chunk.len() != variable.dimensions.len() || chunk.contains(&0) {
+            return None;
+        }
+        let unpacked = Self { index, chunk: chunk.to_vec(), slabs: Mutex::default() };
+        {
+            let mut slabs = unpacked.slabs.lock().unwrap_or_else(PoisonError::into_inner);
+            for number in parts.iter().flat_map(|rows| unpacked.numbers(rows)) {
+                let slab = slabs.entry(number).or_default();
+                *slab.wanted.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+            }
+        }
+        Some(unpacked)
+    }
+
+    /// Those rows of chunks that some rows lie in.
+    fn numbers(&self, rows: &Range<usize>) -> Range<usize> {
+        if rows.is_empty() { 0..0 } else { rows.start / self.chunk[0]..(rows.end - 1) / self.chunk[0] + 1 }
+    }
+
+    /// A part with these rows has been read: what nobody else wants is given up.
+    pub fn release(&self, rows: &Range<usize>) {
+        let mut slabs = self.slabs.lock().unwrap_or_else(PoisonError::into_inner);
+        for number in self.numbers(rows) {
+            let done = slabs.get(&number).is_some_and(|slab| {
+                let mut wanted = slab.wanted.lock().unwrap_or_else(PoisonError::into_inner);
+                *wanted = wanted.saturating_sub(1);
+                *wanted == 0
+            });
+            if done {
+                slabs.remove(&number);
+            }
+        }
+    }
+
+    /// The same values as [`Reader::read_part`].
+    fn read(&self, reader: &dyn Reader, selection: &[Range<usize>]) -> Result<Values, ReadError> {
+        let variable = &reader.variables()[self.index];
+        let lengths: Vec<usize> = variable.dimensions.iter().map(|&d| reader.dimensions()[d].length).collect();
+        let width = variable.kind.width();
+        let mut bytes = Vec::with_capacity(selection.iter().map(Range::len).product::<usize>() * width);
+        for number in self.numbers(&selection[0]) {
+            let slab = self.slabs.lock().unwrap_or_else(PoisonError::into_inner).get(&number).map(Arc::clone);
+            // One that nobody had announced.
+            let Some(slab) = slab else { return reader.read_part(self.index, selection) };
+            let first = number * self.chunk[0];
+            let rows = first..(first + self.chunk[0]).min(lengths[0]);
+            let file = {
+                let mut file = slab.file.lock().unwrap_or_else(PoisonError::into_inner);
+                match &*file {
+                    Some(file) => Arc::clone(file),
+                    None => Arc::clone(file.insert(Arc::new(self.unpack(reader, &lengths, &rows)?))),
+                }
+            };
+            let wanted = selection[0].start.max(rows.start) - first..selection[0].end.min(rows.end) - first;
+            let inner: Vec<Range<usize>> = std::iter::once(wanted).chain(selection[1..].iter().cloned()).collect();
+            let inner_lengths: Vec<usize> = std::iter::once(rows.len()).chain(lengths[1..].iter().copied()).collect();
+            for run in runs(&inner_lengths, &inner) {
+                let at = bytes.len();
+                bytes.resize(at + run.len() * width, 0);
+                file.read_exact_at(&mut bytes[at..], (run.start * width) as u64).map_err(scratch)?;
+            }
+        }
+        Ok(Values::from_le_bytes(variable.kind, &bytes))
+    }
+
+    /// Rows of a variable in scratch, in C order.
+    fn unpack(&self, reader: &dyn Reader, lengths: &[usize], rows: &Range<usize>) -> Result<File, ReadError> {
+        let file = tempfile::tempfile().map_err(scratch)?;
+        let width = reader.variables()[self.index].kind.width();
+        let inner: usize = lengths[1..].iter().product();
+        let Some((&second, rest)) = lengths[1..].split_first() else {
+            let values = reader.read_part(self.index, std::slice::from_ref(rows))?;
+            file.write_all_at(&values.to_le_bytes(), 0).map_err(scratch)?;
+            return Ok(file);
+        };
+        let line: usize = rest.iter().product();
+        let fits = PIECE / (rows.len() * line * width).max(1);
+        let step = (fits / self.chunk[1] * self.chunk[1]).max(self.chunk[1]);
+        for start in (0..second).step_by(step) {
+            let part = start..(start + step).min(second);
+            let whole = rest.iter().map(|&length| 0..length);
+            let selection: Vec<Range<usize>> = [rows.clone(), part.clone()].into_iter().chain(whole).collect();
+            let bytes = reader.read_part(self.index, &selection)?.to_le_bytes();
+            for (row, bytes) in bytes.chunks(part.len() * line * width).enumerate() {
+                file.write_all_at(bytes, ((row * inner + part.start * line) * width) as u64).map_err(scratch)?;
+            }
+        }
+        Ok(file)
+    }
+}
+
+#[allow(clippy::needless_pass_by_value)] // for map_err
+fn scratch(error: std::io::Error) -> ReadError {
+    ReadError::Scratch(error.to_string())
+}
+
+/// A file of which one variable is read out of scratch.
+pub struct WithUnpacked<'a> {
+    pub reader: &'a dyn Reader,
+    pub unpacked: &'a Unpacked,
+}
+
+impl Reader for WithUnpacked<'_> {
+    fn dimensions(&self) -> &[Dimension] {
+        self.reader.dimensions()
+    }
+
+    fn variables(&self) -> &[Variable] {
+        self.reader.variables()
+    }
+
+    fn attributes(&self) -> &[Attribute] {
+        self.reader.attributes()
+    }
+
+    fn read_part(&self, index: usize, selection: &[Range<usize>]) -> Result<Values, ReadError> {
+        if index == self.unpacked.index && !selection.iter().any(Range::is_empty) {
+            self.unpacked.read(self.reader, selection)
+        } else {
+            self.reader.read_part(index, selection)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    /// Counts what is read of it.
+    struct Counted {
+        dimensions: Vec<Dimension>,
+        variables: Vec<Variable>,
+        values: Values,
+        read: AtomicUsize,
+    }
+
+    impl Reader for Counted {
+        fn dimensions(&self) -> &[Dimension] {
+            &self.dimensions
+        }
+
+        fn variables(&self) -> &[Variable] {
+            &self.variables
+        }
+
+        fn attributes(&self) -> &[Attribute] {
+            &[]
+        }
+
+        fn read_part(&self, _: usize, selection: &[Range<usize>]) -> Result<Values, ReadError> {
+            self.read.fetch_add(selection.iter().map(Range::len).product(), Ordering::Relaxed);
+            let lengths: Vec<usize> = self.dimensions.iter().map(|d| d.length).collect();
+            Ok(self.values.clone().part(&lengths, selection))
+        }
+    }
+
+    #[test]
+    fn what_parts_share_is_read_once_and_given_up_after_the_last() {
+        let lengths = [7_usize, 5, 6];
+        let dimensions = ["t", "y", "x"].iter().zip(lengths).map(|(name, length)| Dimension { name: (*name).into(), length }).collect();
+        let variables = vec![Variable { name: "v".into(), kind: Kind::I16, dimensions: vec![0, 1, 2], attributes: vec![] }];
+        let values = Values::I16((0..7 * 5 * 6).map(|number| number as i16 - 100).collect());
+        let file = Counted { dimensions, variables, values: values.clone(), read: AtomicUsize::new(0) };
+        let parts = [[0..4, 0..2, 0..6], [0..4, 2..5, 0..3], [0..4, 2..5, 3..6], [4..7, 0..5, 1..4]];
+        let rows: Vec<Range<usize>> = parts.iter().map(|part| part[0].clone()).collect();
+        let unpacked = Unpacked::new(&file, 0, &[3, 2, 6], &rows).expect("numbers in chunks");
+        let reader = WithUnpacked { reader: &file, unpacked: &unpacked };
+        for part in &parts {
+            assert_eq!(reader.read_part(0, part).expect("readable"), values.clone().part(&lengths, part), "{part:?}");
+            unpacked.release(&part[0]);
+        }
+        assert_eq!(file.read.load(Ordering::Relaxed), 7 * 5 * 6, "each value once");
+        assert!(unpacked.slabs.lock().expect("no panic").is_empty());
+        // Nobody had announced this one.
+        assert_eq!(reader.read_part(0, &parts[0]).expect("readable"), values.part(&lengths, &parts[0]));
+        assert!(Unpacked::new(&file, 0, &[3, 2], &rows).is_none(), "chunks of another shape");
+    }
+}
