@@ -252,6 +252,40 @@ async fn the_incumbent_keeps_the_coordinates_of_the_group_when_it_takes_over_a_f
     Ok(())
 }
 
+/// The incumbent cuts its files into batches and takes what a store says from the earliest file of one: of the first
+/// for the variables, of the last that brought a time for the group.
+#[tokio::test]
+async fn the_incumbent_s_attributes_are_those_of_its_batches() -> Result<()> {
+    let named = |grid: &GridBed, key: &'static str, day: &[i64]| {
+        put(grid, key, day, |file| _ = file.attribute("title", key).at("TEMP").set("comment", key))
+    };
+    let said = |grid: &GridBed| -> Result<(Option<String>, Value)> {
+        Ok((text(grid, "title")?, seen(grid)?["variables"]["TEMP"]["comment"].clone()))
+    };
+    for (size, title, comment) in [(None, "c.nc", "c.nc"), (Some(1), "d.nc", "a.nc"), (Some(2), "c.nc", "b.nc"), (Some(3), "d.nc", "c.nc")]
+    {
+        let grid = changed(Knobs::default(), Compat::Incumbent, |config| {
+            config["run_settings"]["batch_size"] = json!(size);
+        })?;
+        for (key, day) in [("a.nc", 3), ("b.nc", 2), ("c.nc", 1), ("d.nc", 4)] {
+            named(&grid, key, &[day])?;
+        }
+        run(&grid, "one").await?;
+        assert_eq!(said(&grid)?, (Some(title.to_owned()), json!(comment)), "batches of {size:?}");
+    }
+
+    // A batch speaks with its earliest file, even if that one's time is known; one without a new time says nothing.
+    let grid = changed(Knobs::default(), Compat::Incumbent, |config| config["run_settings"]["batch_size"] = json!(2))?;
+    named(&grid, "a.nc", &[1])?;
+    run(&grid, "one").await?;
+    for (key, days) in [("b.nc", &[1][..]), ("c.nc", &[2]), ("d.nc", &[1])] {
+        named(&grid, key, days)?;
+    }
+    run(&grid, "two").await?;
+    assert_eq!(said(&grid)?, (Some("b.nc".to_owned()), json!("a.nc")));
+    Ok(())
+}
+
 #[tokio::test]
 async fn chunks_that_are_large_or_leave_slivers_are_told_when_a_store_is_founded() -> Result<()> {
     let knobs = Knobs { latitudes: 21, longitudes: 3, chunks: [1_400_000, 20, 3], max_files: 1, ..Knobs::default() };

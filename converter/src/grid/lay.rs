@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use crds::wire::{GridRows, Owner, Place};
 
 /// Times that lie no further apart are one: a millisecond.
-pub(super) const SAME_TIME: i64 = 1_000_000;
+pub const SAME_TIME: i64 = 1_000_000;
 
 /// A file that is to be converted.
 #[derive(Clone, Debug)]

@@ -29,7 +29,7 @@ pub use cells::{cast, nothing, raw};
 pub use error::GridError;
 pub use extent::{cover, extents};
 pub use header::Header;
-pub use lay::{Incoming, Laid, Numbers, lay, returning, sort};
+pub use lay::{Incoming, Laid, Numbers, SAME_TIME, lay, returning, sort};
 pub use sites::{Sites, conflicts};
 pub use times::TimeCode;
 pub use units::{Unit, units};

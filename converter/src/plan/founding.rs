@@ -1,11 +1,12 @@
 //! A new store of a grid: made after one file, which the others are held against.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crds::config::{DatasetConfig, GridConfig};
 use crds::wire::{Compat, GridState, StagedObject};
 
+use super::batches::{batches, earliest};
 use super::headers::{Known, look};
 use super::survey::Survey;
 use crate::cf::Rules;
@@ -24,7 +25,7 @@ pub(super) async fn found_store(
     known: &mut Vec<Known>,
 ) -> Result<Option<(Group, GridState, Vec<StagedObject>)>, StageError> {
     let mut unfit = Vec::new();
-    while let Some(at) = reference(known, context.document.compat) {
+    while let Some(at) = reference(context, known) {
         let file = known.remove(at);
         let (config, of, rules) = (Arc::clone(&context.config), Arc::clone(grid), rules(context.document.compat));
         let coordinates = Arc::clone(&file.header.coordinates);
@@ -95,8 +96,10 @@ fn found(
     Ok(Founded { group, chunks, digests, extents })
 }
 
-/// The earliest file of the grid that most files have, in whichever direction they have it.
-fn reference(known: &[Known], compat: Compat) -> Option<usize> {
+/// The earliest file of the grid that most files have, in whichever direction they have it; of those of the first batch
+/// where all is to be as the incumbent has it.
+fn reference(context: &Context, known: &[Known]) -> Option<usize> {
+    let compat = context.document.compat;
     // The files of each grid; the first stands for all.
     let mut grids: Vec<Vec<usize>> = Vec::new();
     for (at, file) in known.iter().enumerate() {
@@ -105,7 +108,17 @@ fn reference(known: &[Known], compat: Compat) -> Option<usize> {
             None => grids.push(vec![at]),
         }
     }
-    let earliest = |files: &[usize]| files.iter().copied().min_by_key(|&at| (known[at].header.times.iter().min().copied(), at));
-    let files = grids.into_iter().max_by_key(|files| (files.len(), std::cmp::Reverse(earliest(files))))?;
-    earliest(&files)
+    let first = |files: &[usize]| files.iter().copied().min_by_key(|&at| (known[at].header.times.iter().min().copied(), at));
+    let files = grids.into_iter().max_by_key(|files| (files.len(), std::cmp::Reverse(first(files))))?;
+    if compat == Compat::Fixed {
+        return first(&files);
+    }
+    let all: Vec<&Known> = known.iter().collect();
+    let files: BTreeSet<usize> = files.into_iter().collect();
+    let mut batches = batches(context, &all).into_iter();
+    let batch = batches.find_map(|batch| {
+        let of_grid: Vec<usize> = batch.into_iter().filter(|at| files.contains(at)).collect();
+        (!of_grid.is_empty()).then_some(of_grid)
+    })?;
+    earliest(&all, &batch)
 }
