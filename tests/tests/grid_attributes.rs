@@ -286,6 +286,22 @@ async fn the_incumbent_s_attributes_are_those_of_its_batches() -> Result<()> {
     Ok(())
 }
 
+/// What says how numbers are to be read says so of the numbers that are there.
+#[tokio::test]
+async fn times_in_other_places_say_how_they_are_to_be_read() -> Result<()> {
+    let grid = changed(Knobs::default(), Compat::Incumbent, |_| {})?;
+    put(&grid, "a.nc", &[0], |file| {
+        file.variable("SEEN", &["TIME"], vec![1.5_f64]).set("units", "hours since 2000-01-01");
+        file.at("SPEED").set("coordinates", "SEEN").set("units", "days since 2000-01-01").set("calendar", "standard");
+    })?;
+    run(&grid, "one").await?;
+    let (_, arrays) = parse_zmetadata(&std::fs::read(grid.folder().join(".zmetadata"))?)?;
+    assert_eq!(arrays["SEEN"].attributes["calendar"].as_text(), Some("standard"));
+    assert!(!arrays["SPEED"].attributes.contains_key("units") && !arrays["SPEED"].attributes.contains_key("calendar"));
+    assert_eq!(seen(&grid)?["types"]["SPEED"], "float64", "nanoseconds, as their type says");
+    Ok(())
+}
+
 #[tokio::test]
 async fn chunks_that_are_large_or_leave_slivers_are_told_when_a_store_is_founded() -> Result<()> {
     let knobs = Knobs { latitudes: 21, longitudes: 3, chunks: [1_400_000, 20, 3], max_files: 1, ..Knobs::default() };

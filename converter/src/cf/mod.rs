@@ -52,12 +52,6 @@ impl From<ArrayRef> for Decoded {
     }
 }
 
-/// Whether a variable's units are those of a duration (`seconds`, `days`).
-#[must_use]
-pub fn is_duration(variable: &Variable) -> bool {
-    matches!(units::TimeLike::of(variable.text("units")), Some(units::TimeLike::Duration(_)))
-}
-
 /// Whether readers make times or durations of numbers with these units.
 #[must_use]
 pub fn is_time_like(units: &str) -> bool {

@@ -98,11 +98,12 @@ pub fn new_group(reader: &dyn Reader, axes: &Axes, config: &DatasetConfig, grid:
                 attributes.insert("units".into(), "nanoseconds since 1970-01-01".into());
                 attributes.insert("calendar".into(), "proleptic_gregorian".into());
             }
-            // The incumbent made nanoseconds of it, and the units go (spec 3.3).
-            Some(_) if !is_index && rules.durations && cf::is_duration(variable) => {
+            // The incumbent makes nanoseconds of it, and what says how to read it goes (spec 3.3).
+            Some(_) if !is_index && rules.durations && variable.text("units").is_some_and(cf::is_time_like) => {
                 attributes.remove("units");
+                attributes.remove("calendar");
             }
-            _ if name == append => {
+            _ if raw && variable.text("units").is_some_and(|units| units.contains("since")) => {
                 attributes.entry("calendar".into()).or_insert_with(|| "standard".into());
             }
             _ => {}
