@@ -4,7 +4,7 @@
 mod convert_support;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{DurationNanosecondType, Float32Type, Float64Type, TimestampNanosecondType};
+use arrow_array::types::{DurationNanosecondType, Float32Type, Float64Type, Int64Type, TimestampNanosecondType};
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::{DataType, TimeUnit};
 use convert_support::fake::{Fake, text};
@@ -133,6 +133,23 @@ fn packed_values_take_the_type_rule_three_names() {
     assert_eq!(f64s(&packed(Values::F32(vec![3.0]), double(0.1), None)), [Some(3.0 * 0.1)]);
     let masked = one(Values::I16(vec![3, -1])).with("scale_factor", Values::F32(vec![0.5])).with("_FillValue", Values::I16(vec![-1]));
     assert_eq!(f32s(&natural(&masked)), [Some(1.5), None]);
+}
+
+#[test]
+fn the_incumbent_loses_missing_values_to_a_whole_scale() {
+    let decoded = |values: Values, scale: Values, compat| {
+        let file = one(values).with("scale_factor", scale).with("_FillValue", Values::I16(vec![-1]));
+        last(&file, compat).unwrap()
+    };
+    let i64s = |array: ArrayRef| array.as_primitive::<Int64Type>().values().to_vec();
+    let (stored, long) = (Values::I16(vec![3, -1]), |scale| Values::I64(vec![scale]));
+    assert_eq!(f64s(&decoded(stored.clone(), long(2), Compat::Fixed)), [Some(6.0), None]);
+    assert_eq!(i64s(decoded(stored.clone(), long(2), Compat::Incumbent)), [6, 0], "the least number, doubled, in 64 bits");
+    assert_eq!(i64s(decoded(stored.clone(), long(1), Compat::Incumbent)), [3, i64::MIN]);
+    assert_eq!(i64s(decoded(stored.clone(), Values::I32(vec![3]), Compat::Incumbent)), [9, i64::from(i32::MIN)]);
+    assert_eq!(i64s(decoded(stored, Values::I16(vec![20_000]), Compat::Incumbent)), [-5_536, 0], "60,000 in 16 bits");
+    let floats = Values::F32(vec![3.75, f32::NAN, -1.0]);
+    assert_eq!(i64s(decoded(floats, long(1), Compat::Incumbent)), [3, i64::MIN, i64::MIN]);
 }
 
 #[test]

@@ -96,7 +96,7 @@ pub fn decode(variable: &Variable, raw: Values, joined: Option<usize>, rules: Ru
 fn decode_numbers(variable: &Variable, raw: Values, rules: Rules) -> Result<Decoded, CfError> {
     let Rules { compat, durations } = rules;
     let units = units::TimeLike::of(variable.text("units")).filter(|units| durations || *units == units::TimeLike::Since);
-    let numbers = numeric::mask_and_scale(variable, raw, units.is_some())?;
+    let numbers = numeric::mask_and_scale(variable, raw, units.is_some(), compat)?;
     match units {
         None => Ok(numbers.into_array().into()),
         Some(units::TimeLike::Duration(unit)) => timedelta::decode(variable, numbers, unit, compat).map(Decoded::from),

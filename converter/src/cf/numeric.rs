@@ -6,6 +6,8 @@ use arrow_array::types::{Float32Type, Float64Type, Int64Type};
 use arrow_array::{ArrayRef, ArrowPrimitiveType, PrimitiveArray};
 use arrow_buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
 
+use crds::wire::Compat;
+
 use super::CfError;
 use super::fill::{Fill, FillNumber};
 use crate::read::{Kind, Values, Variable, for_numbers};
@@ -48,7 +50,7 @@ fn primitive<T: ArrowPrimitiveType>(values: Vec<T::Native>, nulls: Option<NullBu
 }
 
 /// Rules 2 and 3: sign, mask, scale and offset. `time_like` integers stay exact.
-pub(super) fn mask_and_scale(variable: &Variable, raw: Values, time_like: bool) -> Result<Numbers, CfError> {
+pub(super) fn mask_and_scale(variable: &Variable, raw: Values, time_like: bool, compat: Compat) -> Result<Numbers, CfError> {
     let (raw, fill) = reinterpret_sign(variable, raw);
     let kind = raw.kind();
     let (scale, offset) = (one_number(variable, "scale_factor")?, one_number(variable, "add_offset")?);
@@ -62,6 +64,11 @@ pub(super) fn mask_and_scale(variable: &Variable, raw: Values, time_like: bool) 
         return Ok(Numbers::Plain(Values::I64(
             for_numbers!(raw, v => v.iter().map(|x| x.to_i64().wrapping_mul(value as i64)).collect(), _ => Vec::new()),
         )));
+    }
+    if let (Compat::Incumbent, false, Some(scale), None) = (compat, time_like, scale, offset)
+        && scale.kind.is_integer()
+    {
+        return Ok(Numbers::Plain(Values::I64(whole_numbers(&raw, &fill, scale))));
     }
     let narrow = if fill.only_nan { kind == Kind::F32 } else { packed_type_is_f32(kind, scale, offset) };
     let (scale, offset) = (scale.map(|p| p.value), offset.map(|p| p.value));
@@ -135,6 +142,24 @@ fn float_nulls<T: Float>(values: &[T], fills: &[T]) -> Option<NullBuffer> {
 pub(super) fn nulls_where<T: Copy>(values: &[T], missing: impl Fn(T) -> bool) -> Option<NullBuffer> {
     let any = values.chunks(1_024).any(|chunk| chunk.iter().fold(false, |any, &v| any | missing(v)));
     any.then(|| NullBuffer::new(BooleanBuffer::collect_bool(values.len(), |i| !missing(values[i]))))
+}
+
+/// A whole scale and no offset: the incumbent computes in the scale's own type, where a missing value is what the
+/// processor makes of NaN, and what lies behind the point is lost.
+fn whole_numbers(raw: &Values, fill: &Fill, scale: Packing) -> Vec<i64> {
+    let (missing, wrap): (i64, fn(i64) -> i64) = match scale.kind {
+        Kind::I8 => (0, |v| i64::from(v as i8)),
+        Kind::I16 => (0, |v| i64::from(v as i16)),
+        Kind::I32 => (i64::from(i32::MIN), |v| i64::from(v as i32)),
+        Kind::U8 => (0, |v| i64::from(v as u8)),
+        Kind::U16 => (0, |v| i64::from(v as u16)),
+        Kind::U32 => (0, |v| i64::from(v as u32)),
+        _ => (i64::MIN, |v| v),
+    };
+    let fills: Vec<f64> = fill.numbers.iter().map(|f| f.to_f64()).collect();
+    let is_missing = |x: f64| x.is_nan() || fills.contains(&x);
+    let scaled = |x: i64, masked: bool| wrap((if masked { missing } else { wrap(x) }).wrapping_mul(scale.value as i64));
+    for_numbers!(raw, v => v.iter().map(|x| scaled(x.to_i64(), is_missing(x.to_f64()))).collect(), _ => Vec::new())
 }
 
 /// NaN for a fill value, otherwise `x * scale + offset`, each step rounded in `T`.
