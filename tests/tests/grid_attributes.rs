@@ -20,7 +20,8 @@ use grid_bed::history::days;
 use grid_bed::model::Kind;
 use grid_bed::{GridBed, Knobs};
 use serde_json::{Value, json};
-use tests::fixtures::{Draft, Slice, draft};
+use tests::fixtures::draft::Cells;
+use tests::fixtures::{Container, Draft, Slice, draft};
 
 /// Microseconds.
 const DAY: i64 = 86_400_000_000;
@@ -385,4 +386,25 @@ async fn a_file_that_changes_while_it_is_read_is_left_to_the_next_run() -> Resul
     grid.check_store()?;
     assert_eq!(grid.run().await?.files.processed, 1);
     grid.idle().await
+}
+
+/// A label beside the numbers is no reason to refuse a file.
+#[tokio::test]
+async fn a_coordinate_of_texts_that_nobody_asked_for_is_left_out() -> Result<()> {
+    for compat in [Compat::Fixed, Compat::Incumbent] {
+        let grid = changed(Knobs::default(), compat, |_| {})?;
+        for (key, day) in [("a.nc", 0), ("b.nc", 1)] {
+            put(&grid, key, &[day], |file| {
+                file.container = Container::Netcdf4;
+                file.variable("LABEL", &["TIME"], Cells::Text(vec!["calm".to_owned()]));
+                file.at("SPEED").set("coordinates", "LABEL");
+            })?;
+        }
+        let Digest::Commit { files, warnings, .. } = run(&grid, "one").await? else { panic!("no commit") };
+        assert_eq!(files.processed, 2, "{compat:?}");
+        assert!(warnings.iter().any(|warning| warning.contains("\"LABEL\"")), "{warnings:?}");
+        let (_, arrays) = parse_zmetadata(&std::fs::read(grid.folder().join(".zmetadata"))?)?;
+        assert!(!arrays.contains_key("LABEL") && !arrays["SPEED"].attributes.contains_key("coordinates"));
+    }
+    Ok(())
 }

@@ -71,7 +71,10 @@ pub fn new_group(reader: &dyn Reader, axes: &Axes, config: &DatasetConfig, grid:
         Some(ChunkLength::Length(chunk)) => chunk.min(length).max(1),
         Some(ChunkLength::Whole) | None => length.max(1),
     };
-    let coordinates = auxiliary(reader);
+    let mut coordinates = auxiliary(reader);
+    for name in unwritten(reader, grid) {
+        coordinates.remove(name);
+    }
     let mut arrays = BTreeMap::new();
     let mut data = BTreeSet::new();
     for variable in reader.variables() {
@@ -189,6 +192,16 @@ fn auxiliary(reader: &dyn Reader) -> BTreeSet<String> {
     let names: BTreeSet<&str> = lists.flat_map(str::split_whitespace).collect();
     let is_index = |v: &Variable| matches!(v.dimensions[..], [one] if reader.dimensions()[one].name == v.name);
     reader.variables().iter().filter(|v| names.contains(v.name.as_str()) && !is_index(v)).map(|v| v.name.clone()).collect()
+}
+
+/// Coordinates that nobody asked for and whose values no array holds: texts of any length, and compound types. They are
+/// left out; a file is not refused for what is only in its margin.
+pub fn unwritten<'a>(reader: &'a dyn Reader, grid: &GridConfig) -> Vec<&'a str> {
+    let names = auxiliary(reader);
+    let unwritten = reader.variables().iter().filter(|variable| {
+        matches!(variable.kind, Kind::Text | Kind::Other) && names.contains(&variable.name) && grid.variable(&variable.name).is_none()
+    });
+    unwritten.map(|variable| variable.name.as_str()).collect()
 }
 
 fn global_coordinates(reader: &dyn Reader) -> Option<&str> {

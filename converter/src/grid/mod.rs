@@ -23,7 +23,9 @@ use crds::wire::Compat;
 use crate::cf::Rules;
 
 pub use advice::advise;
-pub use arrays::{FILENAME, Form, Group, added_text, configure, form, group_attributes, is_own, new_group, reconfigure, row_chunk};
+pub use arrays::{
+    FILENAME, Form, Group, added_text, configure, form, group_attributes, is_own, new_group, reconfigure, row_chunk, unwritten,
+};
 pub use axes::Axes;
 pub use cells::{cast, nothing, raw};
 pub use error::GridError;

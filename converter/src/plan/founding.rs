@@ -12,7 +12,7 @@ use super::survey::Survey;
 use crate::cf::Rules;
 use crate::context::Context;
 use crate::error::StageError;
-use crate::grid::{Axes, GridError, Group, Source, TimeCode, configure, extents, new_group, rules, static_window};
+use crate::grid::{Axes, GridError, Group, Source, TimeCode, configure, extents, new_group, rules, static_window, unwritten};
 use crate::read;
 use crate::zarr::{chunk_key, encode_chunk, is_all_fill};
 
@@ -30,7 +30,8 @@ pub(super) async fn found_store(
         let (config, of, rules) = (Arc::clone(&context.config), Arc::clone(grid), rules(context.document.compat));
         let coordinates = Arc::clone(&file.header.coordinates);
         match look(context, &file.candidate.file, move |reader| found(reader, &coordinates, &config, &of, rules)).await? {
-            Ok(Founded { group, chunks, digests, extents }) => {
+            Ok(Founded { group, chunks, digests, extents, warnings }) => {
+                survey.warnings.extend(warnings);
                 let mut statics = Vec::new();
                 for (number, (key, body)) in chunks.into_iter().enumerate() {
                     let staged_key = context.layout.staged_grid(&context.run, "plan", &context.nonce, number);
@@ -61,6 +62,7 @@ struct Founded {
     /// What is in them.
     digests: BTreeMap<String, String>,
     extents: BTreeMap<String, f64>,
+    warnings: Vec<String>,
 }
 
 fn found(
@@ -93,7 +95,9 @@ fn found(
     // The incumbent computed none.
     let extents = if rules.compat == Compat::Fixed { extents(reader, &axes, grid.append_name(), &mut group) } else { BTreeMap::new() };
     configure(&mut group.attributes, config, grid);
-    Ok(Founded { group, chunks, digests, extents })
+    let left_out = |name: &str| format!("coordinate {name:?} is not in `schema`, and its values are texts of any length: it is left out");
+    let warnings = unwritten(reader, grid).into_iter().map(left_out).collect();
+    Ok(Founded { group, chunks, digests, extents, warnings })
 }
 
 /// The earliest file of the grid that most files have, in whichever direction they have it; of those of the first batch

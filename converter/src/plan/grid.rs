@@ -56,7 +56,7 @@ pub(super) async fn lay_out(
         None if known.is_empty() => return Ok(None),
         None => match found_store(context, grid, survey, &mut known).await? {
             Some(founded) => {
-                survey.warnings = advise(&founded.0.arrays, grid.append_name());
+                survey.warnings.extend(advise(&founded.0.arrays, grid.append_name()));
                 founded
             }
             None => return Ok(None),
