@@ -74,9 +74,16 @@ fn binary_to_text(array: &ArrayRef) -> Result<ArrayRef, CastError> {
     if let Ok(text) = StringArray::try_from_binary(bytes.clone()) {
         return Ok(Arc::new(text));
     }
-    let bad = bytes.iter().enumerate().find(|(_, v)| v.is_some_and(|v| std::str::from_utf8(v).is_err()));
-    let (index, value) = bad.unwrap_or((0, None));
-    Err(CastError::value(format!("{:?}, which is not UTF-8", String::from_utf8_lossy(value.unwrap_or_default())), index))
+    // One by one: what stands under a null does not count.
+    let text = |(index, value): (usize, Option<&[u8]>)| match value.map(std::str::from_utf8) {
+        None => Ok(None),
+        Some(Ok(text)) => Ok(Some(text.to_owned())),
+        Some(Err(_)) => {
+            let shown = String::from_utf8_lossy(value.unwrap_or_default());
+            Err(CastError::value(format!("{shown:?}, which is not UTF-8"), index))
+        }
+    };
+    Ok(Arc::new(bytes.iter().enumerate().map(text).collect::<Result<StringArray, _>>()?))
 }
 
 /// Boolean values as an array.

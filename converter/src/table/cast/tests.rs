@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use arrow_array::cast::AsArray;
 use arrow_array::{
     Array, ArrayRef, BinaryArray, BooleanArray, Date32Array, DurationNanosecondArray, Float32Array, Float64Array, Int8Array, Int16Array,
     Int32Array, Int64Array, NullArray, StringArray, TimestampMicrosecondArray, TimestampMillisecondArray, TimestampNanosecondArray,
     TimestampSecondArray, UInt16Array, UInt32Array, UInt64Array,
 };
 use arrow_schema::{DataType, Field, TimeUnit};
+use arrow_select::nullif::nullif;
 
 use super::{cast, scalar_text};
 
@@ -135,6 +137,8 @@ fn text_becomes_bool_in_any_case() {
 fn bytes_become_text_when_they_are_utf8_and_numbers_when_that_text_is() {
     gives(BinaryArray::from_opt_vec(vec![Some(b"Z"), None, Some("é ".as_bytes())]), &DataType::Utf8, "Z|null|é ");
     fails(BinaryArray::from_vec(vec![b"\xff"]), &DataType::Utf8);
+    let one_left_out = nullif(&BinaryArray::from_vec(vec![b"Z", b"\xff"]), &vec![false, true].into()).unwrap();
+    gives(one_left_out.as_binary::<i32>().clone(), &DataType::Utf8, "Z|null");
     gives(BinaryArray::from_vec(vec![b"42"]), &DataType::Int32, "42");
     gives(BinaryArray::from_vec(vec![b"1"]), &DataType::Boolean, "true");
     fails(BinaryArray::from_vec(vec![b"2017-07-14"]), &NS);
