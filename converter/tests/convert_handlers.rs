@@ -124,11 +124,14 @@ fn argo_refuses_what_is_no_profile_file() {
 /// Coordinates (`coordinates` attributes, dimension variables) are not data to the incumbent's reader.
 #[test]
 fn argo_does_not_take_coordinates() {
-    let file = profiles(vec![10.0, 20.0], b"2902093 2902093 ")
-        .variable("PSAL", &["N_PROF=2", "N_LEVELS=3"], Values::F32(vec![0.0; 6]))
-        .with("coordinates", text("PRES JULD"));
-    let (reason, message) = refused(&argo(), Compat::Incumbent, "x_prof.nc", &file);
-    assert!(reason == Reason::BadTime && message.contains("JULD"), "{message}");
+    // That the file lacks one of them changes nothing for the others.
+    for list in ["PRES JULD", "NO_VARIABLE JULD"] {
+        let file = profiles(vec![10.0, 20.0], b"2902093 2902093 ")
+            .variable("PSAL", &["N_PROF=2", "N_LEVELS=3"], Values::F32(vec![0.0; 6]))
+            .with("coordinates", text(list));
+        let (reason, message) = refused(&argo(), Compat::Incumbent, "x_prof.nc", &file);
+        assert!(reason == Reason::BadTime && message.contains("JULD"), "{message}");
+    }
 }
 
 const HOURLY: &[(&str, &str)] =

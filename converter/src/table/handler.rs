@@ -136,14 +136,11 @@ fn positions(reader: &dyn Reader, takes: impl Fn(&Variable) -> bool) -> BTreeSet
     reader.variables().iter().enumerate().filter(|(_, v)| takes(v)).map(|(position, _)| position).collect()
 }
 
-/// Variables that xarray makes coordinates: named like a dimension, or in a `coordinates` attribute
-/// all of whose names are variables.
+/// Variables that xarray makes coordinates: named like a dimension, or in a `coordinates` attribute.
 fn coordinates(reader: &dyn Reader) -> BTreeSet<&str> {
-    let known = |name: &str| reader.position(name).is_some();
     let global = reader.attributes().iter().find(|a| a.name == "coordinates").and_then(|a| a.values.as_text());
     let listed = reader.variables().iter().filter_map(|v| v.text("coordinates")).chain(global);
-    let complete = listed.map(|text| text.split_whitespace().collect::<Vec<_>>()).filter(|names| names.iter().all(|n| known(n)));
-    let mut names: BTreeSet<&str> = complete.flatten().collect();
+    let mut names: BTreeSet<&str> = listed.flat_map(str::split_whitespace).collect();
     names.extend(reader.variables().iter().map(|v| v.name.as_str()).filter(|n| reader.dimensions().iter().any(|d| d.name == *n)));
     names
 }
