@@ -383,3 +383,24 @@ fn a_gap_that_only_a_later_slab_has_is_a_null_there() {
     assert_eq!((whole.len(), whole[0].as_str(), whole[samples - 1].as_str()), (samples, "trip 0", "-"));
     assert!(whole == parts);
 }
+
+/// Tags are read with an index that then becomes a column: it is not held against the current year, and a zoned one
+/// may have no gaps.
+#[test]
+fn the_time_of_tags_is_a_column_to_the_incumbent() {
+    let config = demo(Some("AatamsSatelliteTaggingHandler"), "d_date", &[("ref", "string")], |config| {
+        config["csv_config"] = json!({"pandas_read_csv_config": {"index_col": "d_date", "parse_dates": ["d_date"]}});
+    });
+    let convert = |compat, times: [&str; 2]| {
+        let text = times.map(|time| format!("ct1,{time},-40,147\n")).concat();
+        convert_support::convert(&conversion(&config, compat), "x.csv", format!("ref,d_date,LATITUDE,LONGITUDE\n{text}").into_bytes())
+    };
+    let later = ["2020-01-01 00:00:00", "2039-01-01 00:00:00"];
+    assert_eq!(convert(Compat::Incumbent, later).unwrap().0.rows, 2);
+    let (report, _) = convert(Compat::Fixed, later).unwrap();
+    assert_eq!((report.rows, report.rows_left_out.get(&Reason::BadRowTime)), (1, Some(&1)));
+    let zoned = ["2020-01-01T00:00:00Z", ""];
+    let error = convert(Compat::Incumbent, zoned).unwrap_err();
+    assert!(error.reason() == Reason::BadTime && error.to_string().contains("missing values"), "{error}");
+    assert_eq!(convert(Compat::Fixed, zoned).unwrap().0.rows, 1);
+}

@@ -29,7 +29,7 @@ enum Shape {
     Floats,
 }
 
-/// Reads a CSV file with packed cells, its index column first.
+/// Reads a CSV file with packed cells. Its index column comes first, and is a column like any other.
 pub struct PackedReader {
     inner: CsvReader,
     /// In the order of the output: the column of the inner batch, and what it becomes.
@@ -98,10 +98,6 @@ impl TableReader for PackedReader {
 
     fn short_lines(&self) -> Option<(u64, u64)> {
         self.inner.short_lines()
-    }
-
-    fn index(&self) -> Option<&str> {
-        self.inner.index()
     }
 
     fn next_batch(&mut self) -> Result<Option<RecordBatch>, ReadError> {
