@@ -359,7 +359,8 @@ fn added_variables_follow_the_incumbents_cast() {
         .global("blank", text("  "))
         .global("offset", Values::F64(vec![12.0]))
         .global("pair", Values::F64(vec![1.5, 2.0]))
-        .global("word", text("False"));
+        .global("word", text("False"))
+        .global("unknown", text("nan"));
     for (source, schema, expected) in [
         ("@filename", json!({"type": "string"}), "x.nc"),
         ("@global_attribute:site_code", json!({"type": "string"}), "SYD140"),
@@ -373,6 +374,8 @@ fn added_variables_follow_the_incumbents_cast() {
         ("@global_attribute:blank", json!({"type": "string", "_FillValue": "none"}), "none"),
         ("@global_attribute:blank", json!({"type": "float64"}), "-9999.0"),
         ("@global_attribute:word", json!({"type": "bool"}), "true"),
+        ("@global_attribute:unknown", json!({"type": "float32"}), "-"),
+        ("@global_attribute:unknown", json!({"type": "double"}), "NaN"), // a text until the schema's cast
         ("@global_attribute:absent", json!({"type": "string", "_FillValue": ""}), "-"),
         ("@global_attribute:offset", json!({"type": "double"}), "12.0"),
         ("@variable_attribute:TEMP.units", json!({"type": "string"}), "Celsius"),

@@ -59,7 +59,8 @@ pub(super) fn cast(added: &AddedVariable, value: Option<&Values>) -> Result<Arra
     let made: Option<ArrayRef> = match target {
         Target::Text => Some(text(python::text(value))),
         Target::Integer => integer(value).map(|v| Arc::new(Int64Array::from(vec![v])) as ArrayRef),
-        Target::Float => float(value).map(|v| Arc::new(Float64Array::from(vec![v])) as ArrayRef),
+        // As everywhere: NaN is null.
+        Target::Float => float(value).map(|v| Arc::new(Float64Array::from(vec![Some(v).filter(|v| !v.is_nan())])) as ArrayRef),
         Target::Bool => Some(boolean(truth(value))),
     };
     made.map_or_else(|| fill(added, target), Ok)
