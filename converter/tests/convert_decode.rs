@@ -169,6 +169,17 @@ fn exact_plural_units_are_durations() {
     let hours = one(Values::I16(vec![7, 87])).units("hours");
     assert_eq!(ns(&hours, Compat::Incumbent), [Some(25_200_000_000_000), Some(-14_480_000_000_000)]);
     assert_eq!(ns(&hours, Compat::Fixed), [Some(25_200_000_000_000), Some(313_200_000_000_000)]);
+    // An unmasked fill is missing to both; what only nanoseconds cannot hold costs the incumbent the file.
+    for fill in [Values::F32(vec![1.5, 9.969_21e36]), Values::F64(vec![1.5, f64::NEG_INFINITY])] {
+        for compat in [Compat::Fixed, Compat::Incumbent] {
+            assert_eq!(ns(&one(fill.clone()).units("seconds"), compat), [Some(1_500_000_000), None]);
+        }
+    }
+    for large in [Values::F64(vec![1.0, 1e10]), Values::I64(vec![1, 10_000_000_000])] {
+        let large = one(large).units("seconds");
+        assert_eq!(ns(&large, Compat::Fixed), [Some(1_000_000_000), None]);
+        assert!(matches!(last(&large, Compat::Incumbent), Err(CfError::DurationRange { .. })));
+    }
     for units in ["s", "second", "Seconds"] {
         assert_eq!(natural(&one(Values::F32(vec![1.0])).units(units)).data_type(), &DataType::Float32, "{units}");
     }

@@ -42,7 +42,7 @@ impl From<Compat> for Rules {
 pub struct Decoded {
     /// In the natural type of spec 2.4: numbers, bool, Utf8, Binary, timestamp[ns], duration[ns].
     pub array: ArrayRef,
-    /// Times no timestamp can hold, made null (only with [`Compat::Fixed`]).
+    /// Times and durations no 64-bit count of nanoseconds can hold, made null.
     pub out_of_range: u64,
 }
 
@@ -99,7 +99,7 @@ fn decode_numbers(variable: &Variable, raw: Values, rules: Rules) -> Result<Deco
     let numbers = numeric::mask_and_scale(variable, raw, units.is_some(), compat)?;
     match units {
         None => Ok(numbers.into_array().into()),
-        Some(units::TimeLike::Duration(unit)) => timedelta::decode(variable, numbers, unit, compat).map(Decoded::from),
+        Some(units::TimeLike::Duration(unit)) => timedelta::decode(variable, numbers, unit, compat),
         Some(units::TimeLike::Since) => time::decode(variable, numbers, compat),
     }
 }

@@ -7,21 +7,34 @@ use arrow_array::{ArrayRef, PrimitiveArray};
 use arrow_buffer::{NullBuffer, ScalarBuffer};
 use crds::wire::Compat;
 
-use super::CfError;
-use super::numeric::Numbers;
+use super::numeric::{Numbers, nulls_where};
+use super::{CfError, Decoded};
 use crate::read::{Kind, Variable};
 
 const NS_PER_SECOND: i64 = 1_000_000_000;
+/// What a missing duration looks like among raw nanoseconds (numpy's `NaT`).
+const NAT: i64 = i64::MIN;
 
-pub(super) fn decode(variable: &Variable, numbers: Numbers, unit: i64, compat: Compat) -> Result<ArrayRef, CfError> {
+pub(super) fn decode(variable: &Variable, numbers: Numbers, unit: i64, compat: Compat) -> Result<Decoded, CfError> {
+    let mut out_of_range = 0;
     let beyond = |value: String| CfError::DurationRange {
         variable: variable.name.clone(),
         value,
         units: variable.text("units").unwrap_or_default().to_owned(),
     };
-    let integers = |values: Vec<i64>, nulls: Option<NullBuffer>| {
+    // What 64 bits cannot hold costs the incumbent the file, unless no 64-bit integer holds it even before it is nanoseconds:
+    // such a value (an unmasked fill) is missing to it too.
+    let mut held = |value: Option<i64>, is_missing: bool, text: &dyn Fn() -> String| match value {
+        Some(value) if value != NAT => Ok(value),
+        _ if is_missing || compat == Compat::Fixed => {
+            out_of_range += 1;
+            Ok(NAT)
+        }
+        _ => Err(beyond(text())),
+    };
+    let mut integers = |values: Vec<i64>, nulls: Option<NullBuffer>| {
         let valid = |i: usize| nulls.as_ref().is_none_or(|n| n.is_valid(i));
-        let one = |(i, v): (usize, i64)| if valid(i) { v.checked_mul(unit).ok_or_else(|| beyond(v.to_string())) } else { Ok(0) };
+        let one = |(i, v): (usize, i64)| if valid(i) { held(v.checked_mul(unit), v == NAT, &|| v.to_string()) } else { Ok(0) };
         Ok((values.into_iter().enumerate().map(one).collect::<Result<Vec<_>, _>>()?, nulls))
     };
     let (values, nulls) = match numbers {
@@ -30,18 +43,20 @@ pub(super) fn decode(variable: &Variable, numbers: Numbers, unit: i64, compat: C
             let kind = values.kind();
             let values: Vec<i64> = values.to_i128().unwrap_or_default().into_iter().map(|v| v as i64).collect();
             match compat {
-                Compat::Fixed => integers(values, None)?,
-                Compat::Incumbent => wrapped(values, kind, unit),
+                Compat::Incumbent if kind.width() < 8 => wrapped(values, kind, unit),
+                Compat::Fixed | Compat::Incumbent => integers(values, None)?,
             }
         }
         // numpy multiplies float32 by 86,400 in float64, by 3,600 and 60 in float32.
         Numbers::F32(values, nulls) if unit > 3_600 * NS_PER_SECOND => {
-            floats(values.into_iter().map(f64::from).collect(), nulls, unit, &beyond)?
+            floats(values.into_iter().map(f64::from).collect(), nulls, unit, &mut held)?
         }
-        Numbers::F32(values, nulls) => floats(values, nulls, unit, &beyond)?,
-        Numbers::F64(values, nulls) => floats(values, nulls, unit, &beyond)?,
+        Numbers::F32(values, nulls) => floats(values, nulls, unit, &mut held)?,
+        Numbers::F64(values, nulls) => floats(values, nulls, unit, &mut held)?,
     };
-    Ok(Arc::new(PrimitiveArray::<DurationNanosecondType>::new(ScalarBuffer::from(values), nulls)))
+    let nulls = NullBuffer::union(nulls.as_ref(), nulls_where(&values, |v| v == NAT).as_ref());
+    let array: ArrayRef = Arc::new(PrimitiveArray::<DurationNanosecondType>::new(ScalarBuffer::from(values), nulls));
+    Ok(Decoded { array, out_of_range })
 }
 
 /// The incumbent brings small integers to seconds in their own width, or in the width of the factor
@@ -76,7 +91,7 @@ fn floats<T: Duration>(
     mut values: Vec<T>,
     nulls: Option<NullBuffer>,
     unit: i64,
-    beyond: &impl Fn(String) -> CfError,
+    held: &mut impl FnMut(Option<i64>, bool, &dyn Fn() -> String) -> Result<i64, CfError>,
 ) -> Result<(Vec<i64>, Option<NullBuffer>), CfError> {
     let mut step = unit.min(NS_PER_SECOND);
     if unit > step {
@@ -98,7 +113,7 @@ fn floats<T: Duration>(
         }
         let wide = v.widen();
         let whole = (wide.abs() < 9_223_372_036_854_775_808.0).then_some(wide as i64);
-        whole.and_then(|v| v.checked_mul(step)).ok_or_else(|| beyond(wide.to_string()))
+        held(whole.and_then(|v| v.checked_mul(step)), whole.is_none(), &|| wide.to_string())
     };
     let values = values.into_iter().enumerate().map(one).collect::<Result<Vec<_>, _>>()?;
     Ok((values, nulls))

@@ -207,7 +207,11 @@ impl<'a> VariableRows<'a> {
         selection.extend(joined.map(|length| 0..length));
         let raw = reader.read_part(index, &selection).map_err(SourceError::Read)?;
         let decoded = cf::decode(variable, raw, joined, self.rules(variable)).map_err(SourceError::Decode)?;
-        notes.count(format!("variable {:?}: ", variable.name), decoded.out_of_range, " times no timestamp can hold became null");
+        notes.count(
+            format!("variable {:?}: ", variable.name),
+            decoded.out_of_range,
+            " times that 64 bits of nanoseconds cannot hold became null",
+        );
         let config = &self.conversion.config;
         let array = handler::mended(config, self.conversion.compat, variable, decoded.array).map_err(SourceError::Mend)?;
         let whole = selection.iter().zip(&variable.dimensions).all(|(range, &d)| *range == (0..reader.dimensions()[d].length));
