@@ -21,8 +21,9 @@ use crate::grid::{self, Axes, GridError, Source, Window, is_own, row_chunk, stat
 use crate::read::{self, Reader, Unpacked, WithUnpacked};
 use crate::zarr::{Array, ArrayMetadata, Fill, chunk_key, chunks_of, decode_chunk, encode_chunk, is_all_fill, parse_zmetadata};
 
-/// What a file's cache of inflated chunks may hold: boxes have edges of chunks, or the chunks are unpacked.
-const MOST_CACHED: u64 = 8 << 20;
+/// What the caches of inflated chunks of all open files may hold: little, since boxes have edges of chunks, or the chunks
+/// are unpacked.
+const CACHES: u64 = 16 << 20;
 /// What a box takes at most, unless the chunks of the source are larger: many small ones are made in the same memory.
 const BOX: u64 = 64 << 20;
 
@@ -70,8 +71,8 @@ pub(super) async fn convert(context: &Context, plan: &Plan, batch: Batch) -> Res
     let mut opened = Vec::new();
     let batch = if context.failures == 0 { batch } else { work.without_guilty(batch, &mut converted.files).await? };
     // All files of the batch are open at once, so each has its share.
-    let in_memory = context.limits.memory_bytes / 8 / batch.files.len().max(1) as u64;
-    let mut opening = futures::stream::iter(batch.files).map(|file| work.open(file, in_memory)).buffered(context.limits.threads + 2);
+    let at_once = batch.files.len();
+    let mut opening = futures::stream::iter(batch.files).map(|file| work.open(file, at_once)).buffered(context.limits.threads + 2);
     while let Some(file) = opening.try_next().await? {
         match file {
             Ok(file) => opened.push(file),
@@ -166,9 +167,9 @@ pub(crate) async fn remake(context: &Context, plan: &Plan, batch: &Batch, withou
     let chunks: BTreeSet<u64> = out.into_iter().flat_map(touched).filter(|chunk| batch.chunks.contains(chunk)).collect();
     let mut opened = Vec::new();
     let others: Vec<&PlannedFile> = others.into_iter().filter(|file| !touched(file).is_disjoint(&chunks)).collect();
-    let in_memory = context.limits.memory_bytes / 8 / others.len().max(1) as u64;
+    let at_once = others.len();
     for file in others {
-        match work.open(file.clone(), in_memory).await? {
+        match work.open(file.clone(), at_once).await? {
             Ok(file) => opened.push(file),
             Err(record) => return Ok(Remade::Refused(record)),
         }
@@ -241,7 +242,7 @@ impl<'a> Work<'a> {
                 file.places.iter().flat_map(|place| place.to / rows..=(place.to + place.count - 1) / rows).collect();
             let chunks: Vec<u64> = chunks.into_iter().collect();
             // What is wrong with it is told when all of the batch is made.
-            if let Ok(opened) = self.open(file.clone(), 0).await? {
+            if let Ok(opened) = self.open(file.clone(), 1).await? {
                 let _ = self.write(&chunks, batch.index, &[opened], &mut TRIED.clone()).await?;
             }
             files.push(file);
@@ -250,9 +251,11 @@ impl<'a> Work<'a> {
         Ok(Batch { files, ..batch })
     }
 
-    /// Opens a file, and holds what it has without time against the store.
-    async fn open(&self, file: PlannedFile, in_memory: u64) -> Result<Result<Opened, FileRecord>, StageError> {
+    /// Opens a file, one of `at_once`, and holds what it has without time against the store.
+    async fn open(&self, file: PlannedFile, at_once: usize) -> Result<Result<Opened, FileRecord>, StageError> {
         let context = self.context;
+        let at_once = at_once.max(1) as u64;
+        let in_memory = context.limits.memory_bytes / 8 / at_once;
         let input = match fetch(context, &file, in_memory).await? {
             Ok(input) => input,
             Err(record) => return Ok(Err(record)),
@@ -266,8 +269,7 @@ impl<'a> Work<'a> {
             let known = self.planned.state.statics.iter();
             known.filter_map(|(name, digest)| Some((name.clone(), Arc::clone(self.arrays.get(name)?), digest.clone()))).collect()
         };
-        // All that is open has a share; chunks that are larger are inflated for each box that they lie in.
-        let cache = in_memory.min(MOST_CACHED) as usize;
+        let cache = in_memory.min(CACHES / at_once) as usize;
         let opening = tokio::task::spawn_blocking(move || {
             read::guarded(|| {
                 let reader: Arc<dyn Reader + Send + Sync> = Arc::from(read::open_with(input, cache)?);

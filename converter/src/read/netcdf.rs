@@ -131,8 +131,11 @@ impl NetcdfReader {
         Ok(array.into_raw_vec_and_offset().0)
     }
 
+    /// Whether all of a variable is wanted, of a file in memory. Of others the dependency would keep what is read whole, up
+    /// to 32 MiB of each variable, whatever its cache may hold.
     fn is_whole(&self, variable: &Variable, selection: &[Range<usize>]) -> bool {
-        variable.dimensions.iter().zip(selection).all(|(&d, range)| *range == (0..self.dimensions[d].length))
+        matches!(self.input, Input::Memory(_))
+            && variable.dimensions.iter().zip(selection).all(|(&d, range)| *range == (0..self.dimensions[d].length))
     }
 
     fn read_unguarded(&self, index: usize, selection: &[Range<usize>]) -> Result<Values, Error> {
