@@ -80,7 +80,10 @@ fn split_zone(text: &str) -> Option<(&str, i64)> {
     let (sign, digits) = if let Some(digits) = zone.strip_prefix('-') { (-1, digits) } else { (1, &zone[1..]) };
     let (hours, minutes) = match digits.split_once(':') {
         Some((h, m)) => (number(h, 1..=2)?, number(m, 1..=2)?),
-        None if digits.len() > 2 => (number(&digits[..digits.len() - 2], 1..=2)?, number(&digits[digits.len() - 2..], 2..=2)?),
+        None if digits.len() > 2 => {
+            let (hours, minutes) = digits.split_at_checked(digits.len() - 2)?;
+            (number(hours, 1..=2)?, number(minutes, 2..=2)?)
+        }
         None => (number(digits, 1..=2)?, 0),
     };
     Some((clock.trim_end_matches("UTC").trim(), sign * (hours * 3_600 + minutes * 60) * NS_PER_SECOND))
@@ -141,7 +144,7 @@ mod tests {
 
     #[test]
     fn what_is_no_date_is_refused() {
-        for text in ["", "epoch", "1950-13-01", "1950-01-01 25:00:00", "1950-01-01 aa"] {
+        for text in ["1970-01-01T00:00:00+1\u{feff}0", "", "epoch", "1950-13-01", "1950-01-01 25:00:00", "1950-01-01 aa"] {
             assert_eq!(Reference::parse(text), None, "{text}");
         }
     }

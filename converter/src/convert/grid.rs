@@ -464,10 +464,9 @@ impl<'a> Work<'a> {
 fn boxes(array: &Array, axis: usize, chunk: u64, steps: &[u64]) -> Vec<Vec<Range<u64>>> {
     let ArrayMetadata { shape, chunks, .. } = &array.metadata;
     let along = |at: usize| -> Vec<Range<u64>> {
-        if at == axis {
-            return vec![chunks[axis] * chunk..chunks[axis] * (chunk + 1)];
-        }
-        (0..shape[at].div_ceil(steps[at])).map(|part| part * steps[at]..((part + 1) * steps[at]).min(shape[at])).collect()
+        let rows = std::iter::once(chunks[axis] * chunk..chunks[axis] * (chunk + 1));
+        let parts = (0..shape[at].div_ceil(steps[at])).map(|part| part * steps[at]..((part + 1) * steps[at]).min(shape[at]));
+        if at == axis { rows.collect() } else { parts.collect() }
     };
     (0..shape.len()).fold(vec![Vec::new()], |boxes, at| {
         let ranges = along(at);

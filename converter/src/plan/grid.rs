@@ -253,8 +253,8 @@ async fn write_batches(
     let mut of_batch = 0;
     for unit in units {
         match batches.last_mut() {
-            Some(last) if of_batch < least || fit(&(&last.files | &unit.files)) => {
-                last.join(unit);
+            Some(open) if of_batch < least || fit(&(&open.files | &unit.files)) => {
+                open.join(unit);
                 of_batch += 1;
             }
             _ => {
