@@ -6,7 +6,7 @@ use crds::wire::{FileRecord, Manifest, OtherFile, Plan, PublishedObject, StagedO
 
 use futures::{StreamExt, TryStreamExt};
 
-use super::torn::{Told, Torn, merge, sort, torn};
+use super::torn::{Told, Torn, merge, processed, sort, torn};
 use crate::context::Context;
 use crate::convert::{Remade, read_batch, remake};
 use crate::error::StageError;
@@ -103,7 +103,8 @@ impl<'a> Changes<'a> {
         let (mut out, mut done) = (torn(&told), Torn::new());
         while let Some((&batch, without)) = out.iter().find(|(batch, without)| done.get(batch) != Some(without)) {
             let read_before = self.context.source.bytes_read();
-            let remade = remake(self.context, self.plan, &read_batch(self.context, self.plan, batch).await?, without).await?;
+            let planned = read_batch(self.context, self.plan, batch).await?;
+            let remade = remake(self.context, self.plan, &planned, without, &processed(&told, batch)).await?;
             self.bytes_read += self.context.source.bytes_read() - read_before;
             match remade {
                 Remade::Chunks(remade) => {

@@ -29,6 +29,12 @@ pub(super) fn torn(told: &[Told]) -> Torn {
     torn
 }
 
+/// The files that a batch could convert.
+pub(super) fn processed(told: &[Told], batch: u32) -> BTreeSet<String> {
+    let of_batch = told.iter().filter(|(of, record)| *of == batch && record.outcome == Outcome::Processed);
+    of_batch.map(|(_, record)| record.key.clone()).collect()
+}
+
 /// One record for each file: what is wrong with it in one batch is wrong with it.
 pub(super) fn merge(told: &[Told]) -> Vec<FileRecord> {
     // What is wrong with a file says more than that nobody came to it.

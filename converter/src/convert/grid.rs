@@ -152,11 +152,18 @@ pub(crate) enum Remade {
     Refused(FileRecord),
 }
 
-/// The chunks of a batch in which files have rows that are not to be seen, made anew `without` them.
+/// The chunks of a batch in which files have rows that are not to be seen, made anew `without` them, of the files that
+/// were `read` there: another might bring this process down too.
 ///
 /// # Errors
 /// Store trouble; a plan that cannot be read.
-pub(crate) async fn remake(context: &Context, plan: &Plan, batch: &Batch, without: &BTreeSet<String>) -> Result<Remade, StageError> {
+pub(crate) async fn remake(
+    context: &Context,
+    plan: &Plan,
+    batch: &Batch,
+    without: &BTreeSet<String>,
+    read: &BTreeSet<String>,
+) -> Result<Remade, StageError> {
     let work = Work::of(context, plan).await?;
     let rows = work.row_chunk();
     let touched = |file: &PlannedFile| -> BTreeSet<u64> {
@@ -166,7 +173,8 @@ pub(crate) async fn remake(context: &Context, plan: &Plan, batch: &Batch, withou
     let (out, others): (Vec<&PlannedFile>, Vec<&PlannedFile>) = batch.files.iter().partition(|file| without.contains(&file.key));
     let chunks: BTreeSet<u64> = out.into_iter().flat_map(touched).filter(|chunk| batch.chunks.contains(chunk)).collect();
     let mut opened = Vec::new();
-    let others: Vec<&PlannedFile> = others.into_iter().filter(|file| !touched(file).is_disjoint(&chunks)).collect();
+    let others: Vec<&PlannedFile> =
+        others.into_iter().filter(|file| read.contains(&file.key) && !touched(file).is_disjoint(&chunks)).collect();
     let at_once = others.len();
     for file in others {
         match work.open(file.clone(), at_once).await? {
