@@ -1,14 +1,13 @@
 //! All a run says of files, in key order: manifests and the plan's other files, merged.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 
 use crds::wire::{FileRecord, Manifest, OtherFile, Plan, PublishedObject, StagedObject};
 
 use futures::{StreamExt, TryStreamExt};
 
-use super::torn::{Told, Torn, merge, processed, sort, torn};
+use super::torn::{Told, mend, merge, sort};
 use crate::context::Context;
-use crate::convert::{Remade, read_batch, remake};
 use crate::error::StageError;
 use crate::ledger::read_lines;
 
@@ -35,8 +34,8 @@ impl Change {
 /// A few manifests and one part of other files in memory at a time.
 #[derive(Debug)]
 pub(super) struct Changes<'a> {
-    context: &'a Context,
-    plan: &'a Plan,
+    pub context: &'a Context,
+    pub plan: &'a Plan,
     next_batch: u32,
     manifests: VecDeque<Manifest>,
     files: VecDeque<FileRecord>,
@@ -85,9 +84,8 @@ impl<'a> Changes<'a> {
         Ok(())
     }
 
-    /// A grid's batches follow its rows: their files are put into the order of keys here. What was made of the rows of
-    /// a file that is in in one batch and not in another is made anew without it.
-    pub async fn gather(&mut self) -> Result<(), StageError> {
+    /// A grid's batches follow its rows: their files are put into the order of keys here.
+    async fn gather(&mut self) -> Result<(), StageError> {
         let mut told: Vec<Told> = Vec::new();
         while self.next_batch < self.plan.batches {
             self.fetch().await?;
@@ -100,34 +98,7 @@ impl<'a> Changes<'a> {
             }
         }
         sort(&mut told);
-        let (mut out, mut done) = (torn(&told), Torn::new());
-        while let Some((&batch, without)) = out.iter().find(|(batch, without)| done.get(batch) != Some(without)) {
-            let read_before = self.context.source.bytes_read();
-            let planned = read_batch(self.context, self.plan, batch).await?;
-            let remade = remake(self.context, self.plan, &planned, without, &processed(&told, batch)).await?;
-            self.bytes_read += self.context.source.bytes_read() - read_before;
-            match remade {
-                Remade::Chunks(remade) => {
-                    done.insert(batch, without.clone());
-                    let keys: HashSet<String> = remade.keys.into_iter().collect();
-                    self.chunks.retain(|object| !keys.contains(&object.final_key));
-                    self.emptied.retain(|object| !keys.contains(&object.key));
-                    self.bytes_written += remade.staged.iter().map(|object| object.bytes).sum::<u64>();
-                    self.chunks.extend(remade.staged);
-                    self.emptied.extend(remade.emptied);
-                }
-                // Another file of the batch does not let it: that one is out too.
-                Remade::Refused(record) => {
-                    out.entry(batch).or_default().insert(record.key.clone());
-                    if let Some((_, known)) = told.iter_mut().find(|(of, known)| *of == batch && known.key == record.key) {
-                        *known = record;
-                    }
-                    for (batch, keys) in torn(&told) {
-                        out.entry(batch).or_default().extend(keys);
-                    }
-                }
-            }
-        }
+        mend(self, &mut told).await?;
         self.files = merge(&told).into();
         Ok(())
     }

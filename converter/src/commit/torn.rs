@@ -1,13 +1,17 @@
 //! Files of a grid that stand in several batches: such a file is in everywhere or nowhere.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crds::wire::{FileRecord, Outcome, Reason};
+
+use super::changes::Changes;
+use crate::convert::{Remade, read_batch, remake};
+use crate::error::StageError;
 
 /// What a batch says of a file.
 pub(super) type Told = (u32, FileRecord);
 /// Keys of files, by batch.
-pub(super) type Torn = BTreeMap<u32, BTreeSet<String>>;
+type Torn = BTreeMap<u32, BTreeSet<String>>;
 
 /// Puts records into the order of their files.
 pub(super) fn sort(told: &mut [Told]) {
@@ -19,7 +23,7 @@ fn by_file(told: &[Told]) -> impl Iterator<Item = &[Told]> {
 }
 
 /// The files that are in in a batch and not in in another: what was made of their rows must not be seen.
-pub(super) fn torn(told: &[Told]) -> Torn {
+fn torn(told: &[Told]) -> Torn {
     let mut torn = Torn::new();
     for file in by_file(told).filter(|file| file.iter().any(|(_, record)| record.outcome != Outcome::Processed)) {
         for (batch, record) in file.iter().filter(|(_, record)| record.outcome == Outcome::Processed) {
@@ -30,7 +34,7 @@ pub(super) fn torn(told: &[Told]) -> Torn {
 }
 
 /// The files that a batch could convert.
-pub(super) fn processed(told: &[Told], batch: u32) -> BTreeSet<String> {
+fn processed(told: &[Told], batch: u32) -> BTreeSet<String> {
     let of_batch = told.iter().filter(|(of, record)| *of == batch && record.outcome == Outcome::Processed);
     of_batch.map(|(_, record)| record.key.clone()).collect()
 }
@@ -50,6 +54,43 @@ pub(super) fn merge(told: &[Told]) -> Vec<FileRecord> {
         Some(FileRecord { rows: if is_in { file.iter().map(|(_, record)| record.rows).sum() } else { 0 }, ..worst.clone() })
     });
     merged.collect()
+}
+
+/// What was made of the rows of a file that is in in one batch and not in another is made anew without it.
+///
+/// # Errors
+/// Store trouble; a plan that cannot be read.
+pub(super) async fn mend(changes: &mut Changes<'_>, told: &mut [Told]) -> Result<(), StageError> {
+    let (context, plan) = (changes.context, changes.plan);
+    let (mut out, mut done) = (torn(told), Torn::new());
+    while let Some((&batch, without)) = out.iter().find(|(batch, without)| done.get(batch) != Some(without)) {
+        let read_before = context.source.bytes_read();
+        let planned = read_batch(context, plan, batch).await?;
+        let remade = remake(context, plan, &planned, without, &processed(told, batch)).await?;
+        changes.bytes_read += context.source.bytes_read() - read_before;
+        match remade {
+            Remade::Chunks(remade) => {
+                done.insert(batch, without.clone());
+                let keys: HashSet<String> = remade.keys.into_iter().collect();
+                changes.chunks.retain(|object| !keys.contains(&object.final_key));
+                changes.emptied.retain(|object| !keys.contains(&object.key));
+                changes.bytes_written += remade.staged.iter().map(|object| object.bytes).sum::<u64>();
+                changes.chunks.extend(remade.staged);
+                changes.emptied.extend(remade.emptied);
+            }
+            // Another file of the batch does not let it: that one is out too.
+            Remade::Refused(record) => {
+                out.entry(batch).or_default().insert(record.key.clone());
+                if let Some((_, known)) = told.iter_mut().find(|(of, known)| *of == batch && known.key == record.key) {
+                    *known = record;
+                }
+                for (batch, keys) in torn(told) {
+                    out.entry(batch).or_default().extend(keys);
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use crds::wire::{Batch, Compat, FileRecord, Outcome, Plan, PlannedFile, PlannedG
 use futures::{StreamExt, TryStreamExt};
 use tokio::runtime::Handle;
 
+use super::boxes;
 use super::crumb::{Crumbs, forget_crumb, quarantined};
 use super::file::{fetch, record};
 use crate::cf::Rules;
@@ -24,13 +25,8 @@ use crate::zarr::{Array, ArrayMetadata, Fill, chunk_key, chunks_of, decode_chunk
 /// What the caches of inflated chunks of all open files may hold: little, since boxes have edges of chunks, or the chunks
 /// are unpacked.
 const CACHES: u64 = 16 << 20;
-/// What a box takes at most, unless the chunks of the source are larger: many small ones are made in the same memory.
-const BOX: u64 = 64 << 20;
-
 /// The number of the first object that is staged only to see whether it can be made.
 const TRIED: u64 = 1 << 30;
-/// The number of the first object that commit stages instead of one of the batch's own.
-const REMADE: u64 = 1 << 31;
 
 /// What a batch gives its manifest.
 #[derive(Debug, Default)]
@@ -40,8 +36,8 @@ pub(super) struct Converted {
     pub emptied: Vec<PublishedObject>,
 }
 
-struct Opened {
-    file: PlannedFile,
+pub(super) struct Opened {
+    pub file: PlannedFile,
     reader: Arc<dyn Reader + Send + Sync>,
     axes: Arc<Axes>,
     /// Shapes of the chunks that its variables are stored in.
@@ -50,15 +46,14 @@ struct Opened {
 
 impl Opened {
     fn chunk(&self, index: usize) -> Option<&[usize]> {
-        self.chunks.get_or_init(|| self.reader.chunks()).get(index)?.as_deref()
+        let chunk = self.chunks.get_or_init(|| self.reader.chunks()).get(index)?.as_deref();
+        chunk.filter(|chunk| !chunk.contains(&0))
     }
 
     /// The rows of the file that go to rows of the store.
     fn rows_in<'a>(&'a self, rows: &'a Range<u64>) -> impl Iterator<Item = Range<usize>> + 'a {
-        self.file.places.iter().filter_map(|place| {
-            let (start, end) = (place.to.max(rows.start), (place.to + place.count).min(rows.end));
-            (start < end).then(|| (place.from + start - place.to) as usize..(place.from + end - place.to) as usize)
-        })
+        let inside = self.file.places.iter().filter_map(|place| place.within(rows));
+        inside.map(|place| place.from as usize..(place.from + place.count) as usize)
     }
 }
 
@@ -107,23 +102,8 @@ pub(super) async fn convert(context: &Context, plan: &Plan, batch: Batch) -> Res
     Ok(converted)
 }
 
-/// The chunks of a batch that never reported, as they are without its files: those that are new, and those with rows
-/// to be masked or moved.
-///
-/// # Errors
-/// Store trouble; a plan that cannot be read.
-pub(crate) async fn without_files(context: &Context, plan: &Plan, batch: &Batch) -> Result<Written, StageError> {
-    let work = Work::of(context, plan).await?;
-    let rows = work.row_chunk();
-    let new = |chunk: u64| chunk * rows >= work.planned.before;
-    let masked = |chunk: u64| work.planned.gone.range(chunk * rows..(chunk + 1) * rows).next().is_some();
-    let moved = |chunk: u64| work.planned.first_moved().is_some_and(|row| row < (chunk + 1) * rows);
-    let chunks: Vec<u64> = batch.chunks.iter().copied().filter(|&chunk| new(chunk) || masked(chunk) || moved(chunk)).collect();
-    work.write(&chunks, batch.index, &[], &mut 0).await?.map_err(|(_, error)| StageError::corrupt("a chunk", error))
-}
-
 /// Files that are another version now than the one that was planned, by position.
-async fn changed(context: &Context, opened: &[Opened]) -> Result<Vec<usize>, StageError> {
+pub(super) async fn changed(context: &Context, opened: &[Opened]) -> Result<Vec<usize>, StageError> {
     let mut changed = Vec::new();
     for (at, Opened { file, .. }) in opened.iter().enumerate() {
         let (store, key) = context.source.locate(&file.key)?;
@@ -144,64 +124,14 @@ pub(crate) struct Written {
     pub keys: Vec<String>,
 }
 
-/// What a batch's chunks are without some of its files.
-#[derive(Debug)]
-pub(crate) enum Remade {
-    Chunks(Written),
-    /// A file that does not let them be made.
-    Refused(FileRecord),
-}
-
-/// The chunks of a batch in which files have rows that are not to be seen, made anew `without` them, of the files that
-/// were `read` there: another might bring this process down too.
-///
-/// # Errors
-/// Store trouble; a plan that cannot be read.
-pub(crate) async fn remake(
-    context: &Context,
-    plan: &Plan,
-    batch: &Batch,
-    without: &BTreeSet<String>,
-    read: &BTreeSet<String>,
-) -> Result<Remade, StageError> {
-    let work = Work::of(context, plan).await?;
-    let rows = work.row_chunk();
-    let touched = |file: &PlannedFile| -> BTreeSet<u64> {
-        let left = work.planned.left.iter().filter(|(_, key)| **key == file.key).map(|(row, _)| row / rows);
-        file.places.iter().flat_map(|place| place.to / rows..=(place.to + place.count - 1) / rows).chain(left).collect()
-    };
-    let (out, others): (Vec<&PlannedFile>, Vec<&PlannedFile>) = batch.files.iter().partition(|file| without.contains(&file.key));
-    let chunks: BTreeSet<u64> = out.into_iter().flat_map(touched).filter(|chunk| batch.chunks.contains(chunk)).collect();
-    let mut opened = Vec::new();
-    let others: Vec<&PlannedFile> =
-        others.into_iter().filter(|file| read.contains(&file.key) && !touched(file).is_disjoint(&chunks)).collect();
-    let at_once = others.len();
-    for file in others {
-        match work.open(file.clone(), at_once).await? {
-            Ok(file) => opened.push(file),
-            Err(record) => return Ok(Remade::Refused(record)),
-        }
-    }
-    let chunks: Vec<u64> = chunks.into_iter().collect();
-    match work.write(&chunks, batch.index, &opened, &mut REMADE.clone()).await? {
-        Ok(written) => {
-            if let Some(&at) = changed(context, &opened).await?.first() {
-                return Ok(Remade::Refused(changed_meanwhile(&opened[at].file)));
-            }
-            Ok(Remade::Chunks(written))
-        }
-        Err((at, error)) => Ok(Remade::Refused(record(&opened[at].file, Outcome::Failed, Some(error.reason()), Some(error.to_string())))),
-    }
-}
-
-fn changed_meanwhile(file: &PlannedFile) -> FileRecord {
+pub(super) fn changed_meanwhile(file: &PlannedFile) -> FileRecord {
     record(file, Outcome::Skipped, Some(Reason::ChangedDuringRead), Some("it changed while it was read".to_owned()))
 }
 
-struct Work<'a> {
+pub(super) struct Work<'a> {
     context: &'a Context,
     grid: Arc<GridConfig>,
-    planned: PlannedGrid,
+    pub planned: PlannedGrid,
     coordinates: Arc<BTreeMap<String, Vec<f64>>>,
     arrays: BTreeMap<String, Arc<Array>>,
 }
@@ -216,7 +146,7 @@ struct Job {
 }
 
 impl<'a> Work<'a> {
-    async fn of(context: &'a Context, plan: &Plan) -> Result<Self, StageError> {
+    pub async fn of(context: &'a Context, plan: &Plan) -> Result<Self, StageError> {
         let Some(key) = &plan.grid else { return Err(StageError::corrupt("plan.json", "a grid without its state")) };
         let mut planned: PlannedGrid =
             serde_json::from_slice(&context.destination.get(key).await?).map_err(|source| StageError::corrupt(key, source))?;
@@ -230,7 +160,7 @@ impl<'a> Work<'a> {
     }
 
     /// Rows of one chunk.
-    fn row_chunk(&self) -> u64 {
+    pub fn row_chunk(&self) -> u64 {
         row_chunk(self.arrays.iter().map(|(name, array)| (name, array.as_ref())), self.grid.append_name())
     }
 
@@ -246,8 +176,7 @@ impl<'a> Work<'a> {
             }
             crumbs.drop_at(self.context, &file.key).await?;
             self.context.fail.pass(FailPoint::ConvertCrumb).await?;
-            let chunks: BTreeSet<u64> =
-                file.places.iter().flat_map(|place| place.to / rows..=(place.to + place.count - 1) / rows).collect();
+            let chunks: BTreeSet<u64> = file.places.iter().flat_map(|place| place.chunks(rows)).collect();
             let chunks: Vec<u64> = chunks.into_iter().collect();
             // What is wrong with it is told when all of the batch is made.
             if let Ok(opened) = self.open(file.clone(), 1).await? {
@@ -260,7 +189,7 @@ impl<'a> Work<'a> {
     }
 
     /// Opens a file, one of `at_once`, and holds what it has without time against the store.
-    async fn open(&self, file: PlannedFile, at_once: usize) -> Result<Result<Opened, FileRecord>, StageError> {
+    pub async fn open(&self, file: PlannedFile, at_once: usize) -> Result<Result<Opened, FileRecord>, StageError> {
         let context = self.context;
         let at_once = at_once.max(1) as u64;
         let in_memory = context.limits.memory_bytes / 8 / at_once;
@@ -300,7 +229,7 @@ impl<'a> Work<'a> {
     }
 
     /// Writes all chunks of the batch, or names the file that does not let it.
-    async fn write(
+    pub async fn write(
         &self,
         chunks: &[u64],
         batch: u32,
@@ -348,47 +277,30 @@ impl<'a> Work<'a> {
         });
         let along = |at: usize| source.as_ref().and_then(|source| source.get(dimensions[at])).copied().unwrap_or(1);
         let lengths: Vec<u64> = (0..dimensions.len()).map(along).collect();
-        let steps = self.steps(name, array, axis, &lengths)?;
-        let boxes: Vec<Vec<Range<u64>>> = chunks.iter().flat_map(|&chunk| boxes(array, axis, chunk, &steps)).collect();
-        let cut = (0..lengths.len()).any(|at| at != axis && steps[at] < array.metadata.shape[at] && steps[at] % lengths[at] != 0);
+        let metadata = &array.metadata;
+        let steps = boxes::steps(metadata, axis, &lengths, self.room(name, metadata)?);
+        let boxes: Vec<Vec<Range<u64>>> = chunks.iter().flat_map(|&chunk| boxes::boxes(metadata, axis, chunk, &steps)).collect();
+        let cut = boxes::are_cut(metadata, axis, &lengths, &steps);
         let several = source.is_some() && (cut || lengths[axis] > 1);
         let unpacked = Arc::new(opened.iter().map(|file| if several { shared(file, name, axis, &boxes, cut) } else { None }).collect());
         let job = |ranges| Job { name: name.to_owned(), array: Arc::clone(array), ranges, unpacked: Arc::clone(&unpacked) };
         Ok(boxes.into_iter().map(job).collect())
     }
 
-    /// The edges of boxes that memory holds: chunks that follow each other, along the last dimension first. They are
-    /// those of chunks of the source as far as they can, so that each of these is inflated once.
-    fn steps(&self, name: &str, array: &Array, axis: usize, source: &[u64]) -> Result<Vec<u64>, StageError> {
-        let ArrayMetadata { shape, chunks, dtype, .. } = &array.metadata;
-        // A value is there as it is read, as it is decoded, in the box, and in its chunk.
-        let width = (dtype.width() as u64 + 8) * 2;
-        let mut needed = chunks.iter().fold(width, |bytes, &length| bytes.saturating_mul(length));
-        let memory = self.context.limits.memory_bytes;
-        if needed > memory / 2 {
+    /// What a box may take; refused where memory does not hold one chunk.
+    fn room(&self, name: &str, metadata: &ArrayMetadata) -> Result<u64, StageError> {
+        let (needed, half) = (boxes::needed(metadata), self.context.limits.memory_bytes / 2);
+        if needed > half {
             let message = format!(
-                "a chunk of {name:?} has {chunks:?} values and needs {} MiB at once, half of the memory is less; raise the worker's \
+                "a chunk of {name:?} has {:?} values and needs {} MiB at once, half of the memory is less; raise the worker's \
                  memory limit (--memory) to {} MiB, or write smaller chunks",
+                metadata.chunks,
                 needed.div_ceil(1 << 20),
                 needed.saturating_mul(2).div_ceil(1 << 20)
             );
             return Err(StageError::Config(message));
         }
-        let room = memory / 2 / self.context.limits.threads.max(1) as u64;
-        let mut steps = chunks.clone();
-        for at in (0..shape.len()).rev().filter(|&at| at != axis) {
-            let common = least_common_multiple(steps[at], source[at]).min(shape[at].next_multiple_of(steps[at]));
-            if needed / steps[at] * common <= room {
-                needed = needed / steps[at] * common;
-                steps[at] = common;
-            }
-        }
-        for at in (0..shape.len()).rev().filter(|&at| at != axis) {
-            let more = (room.min(BOX) / needed).clamp(1, shape[at].div_ceil(steps[at]).max(1));
-            steps[at] *= more;
-            needed *= more;
-        }
-        Ok(steps)
+        Ok(half / self.context.limits.threads.max(1) as u64)
     }
 
     async fn job(&self, job: Job, batch: u32, number: u64, opened: &[Opened]) -> Result<Result<Written, (usize, GridError)>, StageError> {
@@ -399,7 +311,8 @@ impl<'a> Work<'a> {
         let written: BTreeSet<u64> = opened
             .iter()
             .flat_map(|opened| &opened.file.places)
-            .flat_map(|place| place.to.max(rows.start)..(place.to + place.count).min(rows.end))
+            .filter_map(|place| place.within(&rows))
+            .flat_map(|place| place.rows())
             .collect();
         let published = rows.start < self.planned.before;
         // A row that a file leaves is masked only if that file is in.
@@ -466,28 +379,6 @@ impl<'a> Work<'a> {
         };
         chunks.map(keyed).collect()
     }
-}
-
-/// The rows of one chunk in boxes.
-fn boxes(array: &Array, axis: usize, chunk: u64, steps: &[u64]) -> Vec<Vec<Range<u64>>> {
-    let ArrayMetadata { shape, chunks, .. } = &array.metadata;
-    let along = |at: usize| -> Vec<Range<u64>> {
-        let rows = std::iter::once(chunks[axis] * chunk..chunks[axis] * (chunk + 1));
-        let parts = (0..shape[at].div_ceil(steps[at])).map(|part| part * steps[at]..((part + 1) * steps[at]).min(shape[at]));
-        if at == axis { rows.collect() } else { parts.collect() }
-    };
-    (0..shape.len()).fold(vec![Vec::new()], |boxes, at| {
-        let ranges = along(at);
-        boxes.into_iter().flat_map(|ranged| ranges.iter().map(move |range| [&ranged[..], std::slice::from_ref(range)].concat())).collect()
-    })
-}
-
-fn least_common_multiple(one: u64, other: u64) -> u64 {
-    let (mut a, mut b) = (one, other);
-    while b != 0 {
-        (a, b) = (b, a % b);
-    }
-    one / a.max(1) * other
 }
 
 /// A file's variable, if chunks of it lie in more than one of the boxes. `cut` says that some lie across their edges.

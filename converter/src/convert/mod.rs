@@ -1,9 +1,11 @@
 //! Converts one batch: every file becomes staged objects or a reason, and the batch one manifest.
 
+mod boxes;
 mod budget;
 mod crumb;
 mod file;
 mod grid;
+mod remake;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -21,7 +23,8 @@ use file::Converter;
 pub use crumb::forget_crumb;
 pub(crate) use crumb::{convicted, quarantined};
 pub(crate) use file::{peek, unread};
-pub(crate) use grid::{Remade, Written, remake, without_files};
+pub(crate) use grid::Written;
+pub(crate) use remake::{Remade, remake, without_files};
 
 /// Converts batch `index` of the plan, or returns the manifest that stands.
 ///

@@ -119,7 +119,7 @@ pub fn lay(rows: &GridRows, incoming: &[Incoming], gone: &BTreeSet<&str>, absent
         }
     }
     for (to, claim) in taken {
-        push_place(&mut laid.places[claim.file], claim.row as u64, to as u64);
+        one(claim.row as u64, to as u64).push_to(&mut laid.places[claim.file]);
     }
     for (file, places) in incoming.iter().zip(&mut laid.places) {
         places.sort_by_key(|place| place.from);
@@ -171,7 +171,7 @@ pub fn sort(mut laid: Laid) -> Laid {
     laid.gone = laid.gone.into_iter().map(to).collect();
     for places in &mut laid.places {
         let rows = std::mem::take(places).into_iter().flat_map(|place| (0..place.count).map(move |row| (place.from + row, place.to + row)));
-        rows.for_each(|(from, row)| push_place(places, from, to(row)));
+        rows.for_each(|(from, row)| one(from, to(row)).push_to(places));
     }
     laid.order = Some(order);
     laid
@@ -183,7 +183,7 @@ impl Laid {
     pub fn moved(&self, before: u64) -> Vec<Place> {
         let mut moved = Vec::new();
         for (to, &from) in self.order.iter().flatten().enumerate().filter(|(_, from)| (**from as u64) < before) {
-            push_place(&mut moved, from as u64, to as u64);
+            one(from as u64, to as u64).push_to(&mut moved);
         }
         moved
     }
@@ -237,11 +237,8 @@ impl Numbers {
     }
 }
 
-fn push_place(places: &mut Vec<Place>, from: u64, to: u64) {
-    match places.last_mut() {
-        Some(last) if last.from + last.count == from && last.to + last.count == to => last.count += 1,
-        _ => places.push(Place { from, to, count: 1 }),
-    }
+fn one(from: u64, to: u64) -> Place {
+    Place { from, to, count: 1 }
 }
 
 #[cfg(test)]

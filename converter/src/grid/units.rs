@@ -25,13 +25,9 @@ impl Unit {
     pub fn places(&self, places: &[Place], chunk: u64) -> Vec<Place> {
         let mut inside: Vec<Place> = Vec::new();
         for place in places {
-            for number in (place.to / chunk..=(place.to + place.count - 1) / chunk).filter(|number| self.chunks.contains(number)) {
-                let (start, end) = (place.to.max(number * chunk), (place.to + place.count).min((number + 1) * chunk));
-                let part = Place { from: place.from + start - place.to, to: start, count: end - start };
-                match inside.last_mut() {
-                    Some(last) if last.from + last.count == part.from && last.to + last.count == part.to => last.count += part.count,
-                    _ => inside.push(part),
-                }
+            let chunks = place.chunks(chunk).filter(|number| self.chunks.contains(number));
+            for part in chunks.filter_map(|number| place.within(&(number * chunk..(number + 1) * chunk))) {
+                part.push_to(&mut inside);
             }
         }
         inside
@@ -42,8 +38,8 @@ impl Unit {
 /// files hang together that they do not fit one batch, some stand in two.
 #[must_use]
 pub fn units(laid: &Laid, chunk: u64, fit: impl Fn(&BTreeSet<usize>) -> bool) -> Vec<Unit> {
-    let touched = |place: &Place| (place.to / chunk)..=((place.to + place.count - 1) / chunk);
-    let mut of_file: Vec<BTreeSet<u64>> = laid.places.iter().map(|places| places.iter().flat_map(touched).collect()).collect();
+    let touched = |places: &Vec<Place>| places.iter().flat_map(|place| place.chunks(chunk)).collect();
+    let mut of_file: Vec<BTreeSet<u64>> = laid.places.iter().map(touched).collect();
     for (row, &file) in &laid.left {
         of_file[file].insert(row / chunk);
     }

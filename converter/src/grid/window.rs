@@ -66,13 +66,9 @@ impl<'a> Window<'a> {
             return self.put_box(source, config, rules, &targets, None);
         };
         let rows = self.ranges[axis].clone();
-        for place in source.places {
-            let to = place.to.max(rows.start)..(place.to + place.count).min(rows.end);
-            if to.start < to.end {
-                let from = place.from + (to.start - place.to);
-                targets[axis] = to;
-                self.put_box(source, config, rules, &targets, Some((axis, from)))?;
-            }
+        for place in source.places.iter().filter_map(|place| place.within(&rows)) {
+            targets[axis] = place.rows();
+            self.put_box(source, config, rules, &targets, Some((axis, place.from)))?;
         }
         Ok(())
     }

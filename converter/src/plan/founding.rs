@@ -6,8 +6,8 @@ use std::sync::Arc;
 use crds::config::{DatasetConfig, GridConfig};
 use crds::wire::{Compat, GridState, StagedObject};
 
-use super::batches::{batches, earliest};
 use super::headers::{Known, look};
+use super::speaker::{batches, earliest};
 use super::survey::Survey;
 use crate::cf::Rules;
 use crate::context::Context;
@@ -95,7 +95,8 @@ fn found(
     // The incumbent computed none.
     let extents = if rules.compat == Compat::Fixed { extents(reader, &axes, grid.append_name(), &mut group) } else { BTreeMap::new() };
     configure(&mut group.attributes, config, grid);
-    let left_out = |name: &str| format!("coordinate {name:?} is not in `schema`, and its values are texts of any length: it is left out");
+    let left_out =
+        |name: &str| format!("coordinate {name:?} is not in `schema`, and its values are texts of any length or compound: it is left out");
     let warnings = unwritten(reader, grid).into_iter().map(left_out).collect();
     Ok(Founded { group, chunks, digests, extents, warnings })
 }

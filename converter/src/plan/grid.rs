@@ -6,16 +6,16 @@ use std::sync::Arc;
 use crds::config::GridConfig;
 use crds::wire::{Batch, Compat, GridState, Head, Owner, PlannedFile, PlannedGrid, StoredTimes};
 
-use super::batches::{batches, earliest};
 use super::founding::found_store;
 use super::headers::{Known, look, read_headers, refused};
 use super::pack::MAX_BATCHES;
+use super::speaker::speaker;
 use super::survey::{Candidate, Candidates, Survey};
 use crate::context::Context;
 use crate::error::StageError;
 use crate::grid::{
-    GridError, Group, Incoming, Laid, SAME_TIME, Sites, TimeCode, Unit, advise, configure, conflicts, cover, group_attributes, lay,
-    reconfigure, returning, row_chunk, sort, units,
+    GridError, Group, Incoming, Laid, Sites, TimeCode, Unit, advise, configure, conflicts, cover, group_attributes, lay, reconfigure,
+    returning, row_chunk, sort, units,
 };
 use crate::zarr::{ZATTRS, parse_zmetadata, zmetadata};
 
@@ -146,26 +146,6 @@ pub(crate) async fn read_state(context: &Context, head: Option<&Head>) -> Result
 fn open_store(state: &GridState) -> Result<Group, StageError> {
     let (attributes, arrays) = parse_zmetadata(state.metadata.as_bytes()).map_err(|error| StageError::corrupt(".zmetadata", error))?;
     Ok(Group { attributes, arrays })
-}
-
-/// The file whose attributes are those of the group in the incumbent's store: the earliest of its last batch with a new time.
-fn speaker(context: &Context, laid: &Laid, known: &[(Known, StoredTimes)]) -> Option<usize> {
-    let mut new: BTreeSet<i64> = laid.new_rows.iter().map(|&(file, row)| known[file].0.header.times[row]).collect();
-    let files: Vec<&Known> = known.iter().map(|(known, _)| known).collect();
-    let mut last = None;
-    for batch in batches(context, &files) {
-        let before = new.len();
-        for time in batch.iter().flat_map(|&file| &files[file].header.times) {
-            let same: Vec<i64> = new.range(time.saturating_sub(SAME_TIME)..=time.saturating_add(SAME_TIME)).copied().collect();
-            for time in same {
-                new.remove(&time);
-            }
-        }
-        if new.len() < before {
-            last = earliest(&files, &batch);
-        }
-    }
-    last
 }
 
 async fn attributes_of(

@@ -1,13 +1,13 @@
 //! The plan: what one run will do, decided once from listing and ledger.
 
 mod admit;
-mod batches;
 mod classify;
 mod founding;
 mod grid;
 mod guard;
 mod headers;
 mod pack;
+mod speaker;
 mod survey;
 
 use std::sync::Arc;

@@ -1,6 +1,7 @@
 //! What is known of a Zarr dataset beside its ledger: which rows it has along its append dimension, and whose they are.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
@@ -193,4 +194,33 @@ pub struct Place {
     /// The first row in the store.
     pub to: u64,
     pub count: u64,
+}
+
+impl Place {
+    /// What of it goes to these rows of the store.
+    #[must_use]
+    pub fn within(&self, rows: &Range<u64>) -> Option<Self> {
+        let (start, end) = (self.to.max(rows.start), (self.to + self.count).min(rows.end));
+        (start < end).then(|| Self { from: self.from + start - self.to, to: start, count: end - start })
+    }
+
+    /// The chunks of so many rows that it reaches into.
+    #[must_use]
+    pub fn chunks(&self, rows: u64) -> Range<u64> {
+        self.to / rows..(self.to + self.count).div_ceil(rows)
+    }
+
+    /// Rows of the store.
+    #[must_use]
+    pub fn rows(&self) -> Range<u64> {
+        self.to..self.to + self.count
+    }
+
+    /// Puts it behind others: to the last of them, if it goes on where that ends.
+    pub fn push_to(self, places: &mut Vec<Self>) {
+        match places.last_mut() {
+            Some(last) if last.from + last.count == self.from && last.to + last.count == self.to => last.count += self.count,
+            _ => places.push(self),
+        }
+    }
 }
