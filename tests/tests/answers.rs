@@ -133,10 +133,10 @@ fn left(server: &Arc<Mutex<Server>>) -> Vec<String> {
 async fn a_copy_tells_its_etag_without_being_asked_again() -> Result<()> {
     let (store, _) = store(Manner { late_failures: 2, ..Manner::default() }).await?;
     let put = store.put("staged", Bytes::from_static(b"rows")).await?;
-    assert_eq!(store.publish("staged", "final").await?, Some(put.etag));
+    assert_eq!(store.publish(&[("staged", "final")]).await?, [Some(put.etag)]);
     let used = store.meter().used().requests;
     assert_eq!((used.copy, used.head), (3, 0), "two failed after they had been answered");
-    assert_eq!(store.publish("gone", "final").await?, None);
+    assert_eq!(store.publish(&[("gone", "final")]).await?, [None]);
     Ok(())
 }
 
@@ -144,7 +144,7 @@ async fn a_copy_tells_its_etag_without_being_asked_again() -> Result<()> {
 async fn a_copy_that_tells_nothing_is_looked_at() -> Result<()> {
     let (store, _) = store(Manner { silent: true, ..Manner::default() }).await?;
     let put = store.put("staged", Bytes::from_static(b"rows")).await?;
-    assert_eq!(store.publish("staged", "final").await?, Some(put.etag));
+    assert_eq!(store.publish(&[("staged", "final")]).await?, [Some(put.etag)]);
     assert_eq!(store.meter().used().requests.head, 1);
     Ok(())
 }

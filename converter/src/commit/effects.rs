@@ -66,10 +66,14 @@ pub async fn apply(context: &Context, head: &Head) -> Result<BTreeMap<String, St
         let copies: Vec<Copy> = read_lines(store, &part.key).await?;
         for chunk in copies.chunks(BETWEEN_LOOKS) {
             still_current(context, head).await?;
-            let published: Vec<Option<(String, String)>> = futures::stream::iter(chunk)
-                .map(|copy| async move {
-                    let published = publish(store, copy).await?;
-                    context.fail.pass(FailPoint::CommitCopied).await?;
+            // However few, some for each thread.
+            let group = store.together().min(chunk.len().div_ceil(store.at_once()));
+            let published: Vec<Vec<(String, String)>> = futures::stream::iter(chunk.chunks(group))
+                .map(|copies| async move {
+                    let published = publish(store, copies).await?;
+                    for _ in copies {
+                        context.fail.pass(FailPoint::CommitCopied).await?;
+                    }
                     Ok::<_, StageError>(published)
                 })
                 .buffer_unordered(store.at_once())
@@ -88,7 +92,7 @@ pub async fn apply(context: &Context, head: &Head) -> Result<BTreeMap<String, St
     }
     if let Some(copy) = &pending.sidecar {
         still_current(context, head).await?;
-        changed.extend(publish(store, copy).await?);
+        changed.extend(publish(store, std::slice::from_ref(copy)).await?);
         context.fail.pass(FailPoint::CommitSidecar).await?;
     }
     Ok(changed)
@@ -113,15 +117,25 @@ async fn delete(context: &Context, objects: &[PublishedObject]) -> Result<(), St
     Ok(())
 }
 
-/// Puts one staged object in its place. A staged object that is gone was published before: by an
-/// earlier try of this very commit, or by the one that overtook it.
-async fn publish(store: &Store, copy: &Copy) -> Result<Option<(String, String)>, StageError> {
-    let etag = if let Some(etag) = store.publish(&copy.from, &copy.to).await? {
-        etag
-    } else {
-        let there = store.head(&copy.to).await?;
-        let gone = || StageError::corrupt(&copy.from, format!("the staged object is gone, and nothing stands at {}", copy.to));
-        there.ok_or_else(gone)?.etag
-    };
-    Ok((etag != copy.etag).then(|| (copy.to.clone(), etag)))
+/// Puts staged objects in their places. One that is gone was published before: by an earlier try of this
+/// very commit, or by the one that overtook it. Returns by key the `ETag`s that are not those of the staged ones.
+async fn publish(store: &Store, copies: &[Copy]) -> Result<Vec<(String, String)>, StageError> {
+    let pairs: Vec<(&str, &str)> = copies.iter().map(|copy| (copy.from.as_str(), copy.to.as_str())).collect();
+    let mut changed = Vec::new();
+    for (copy, etag) in copies.iter().zip(store.publish(&pairs).await?) {
+        let etag = match etag {
+            Some(etag) => etag,
+            None => there_already(store, copy).await?,
+        };
+        if etag != copy.etag {
+            changed.push((copy.to.clone(), etag));
+        }
+    }
+    Ok(changed)
+}
+
+async fn there_already(store: &Store, copy: &Copy) -> Result<String, StageError> {
+    let there = store.head(&copy.to).await?;
+    let gone = || StageError::corrupt(&copy.from, format!("the staged object is gone, and nothing stands at {}", copy.to));
+    Ok(there.ok_or_else(gone)?.etag)
 }

@@ -1,6 +1,8 @@
 //! How much may be in memory at once.
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 const UNIT: u64 = 1 << 10;
 
@@ -15,19 +17,19 @@ pub(super) struct Budget {
 #[derive(Debug)]
 struct Pool {
     units: u32,
-    free: Semaphore,
+    free: Arc<Semaphore>,
 }
 
 impl Pool {
     fn new(bytes: u64) -> Self {
         let units = u32::try_from(bytes / UNIT).unwrap_or(u32::MAX).max(1);
-        Self { units, free: Semaphore::new(units as usize) }
+        Self { units, free: Arc::new(Semaphore::new(units as usize)) }
     }
 
     /// Waits for the bytes; none when the pool can never hold them.
-    async fn take(&self, bytes: u64) -> Option<SemaphorePermit<'_>> {
+    async fn take(&self, bytes: u64) -> Option<OwnedSemaphorePermit> {
         let units = u32::try_from(bytes.div_ceil(UNIT)).ok().filter(|units| *units <= self.units)?;
-        self.free.acquire_many(units).await.ok()
+        Arc::clone(&self.free).acquire_many_owned(units).await.ok()
     }
 }
 
@@ -36,7 +38,7 @@ impl Budget {
         Self { fetch: Pool::new(bytes / 4), work: Pool::new(bytes - bytes / 4) }
     }
 
-    pub async fn fetch(&self, bytes: u64) -> Option<SemaphorePermit<'_>> {
+    pub async fn fetch(&self, bytes: u64) -> Option<OwnedSemaphorePermit> {
         self.fetch.take(bytes).await
     }
 
@@ -47,7 +49,7 @@ impl Budget {
 
     /// What a file may have of the bytes it needs: all of them, or half of what there is, so that two
     /// large files may be at work at once.
-    pub async fn work(&self, bytes: u64) -> Option<(SemaphorePermit<'_>, u64)> {
+    pub async fn work(&self, bytes: u64) -> Option<(OwnedSemaphorePermit, u64)> {
         let most = u64::from(self.work.units) * UNIT / 2;
         let bytes = bytes.min(most);
         Some((self.work.take(bytes).await?, bytes))

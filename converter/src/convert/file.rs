@@ -6,15 +6,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crds::wire::{FileRecord, Outcome, PlannedFile, Reason, StagedObject};
 use futures::StreamExt;
-use tokio::sync::mpsc::Receiver;
-use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::task::JoinError;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::{Receiver, Sender};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use super::budget::Budget;
+use super::workers::Workers;
 use crate::context::Context;
 use crate::error::StageError;
 use crate::failpoint::FailPoint;
 use crate::read::Input;
+use crate::source::FileName;
 use crate::store::{StoreError, StoreErrorKind, Trouble};
 use crate::table::{Allowance, Conversion, ConvertedObject, FileError, FileReport};
 
@@ -22,23 +24,29 @@ use crate::table::{Allowance, Conversion, ConvertedObject, FileError, FileReport
 pub(super) struct Converter {
     context: Context,
     batch: u32,
-    conversion: Arc<Conversion>,
+    conversion: Conversion,
     budget: Budget,
+    /// Those that a file converts on, of as many as there are workers.
     threads: Semaphore,
+    workers: Workers,
     staged: AtomicU64,
 }
 
 impl Converter {
-    pub fn new(context: &Context, batch: u32) -> Self {
+    /// # Errors
+    /// When there are no threads to be had.
+    pub fn new(context: &Context, batch: u32) -> Result<Self, StageError> {
+        let threads = context.limits.threads.max(1);
         let conversion = Conversion::new(&context.config, context.document.compat, context.now);
-        Self {
+        Ok(Self {
             context: context.clone(),
             batch,
-            conversion: Arc::new(conversion),
+            conversion,
             budget: Budget::new(context.limits.memory_bytes),
-            threads: Semaphore::new(context.limits.threads.max(1)),
+            threads: Semaphore::new(threads),
+            workers: Workers::start(threads)?,
             staged: AtomicU64::new(0),
-        }
+        })
     }
 
     pub fn context(&self) -> &Context {
@@ -47,7 +55,7 @@ impl Converter {
 
     /// # Errors
     /// Only trouble with the destination; what is wrong with the file stands in its record.
-    pub async fn convert(&self, file: &PlannedFile) -> Result<FileRecord, StageError> {
+    pub async fn convert(self: &Arc<Self>, file: &PlannedFile) -> Result<FileRecord, StageError> {
         let in_memory = self.budget.in_memory();
         let Some(_fetching) = self.budget.fetch(if file.bytes <= in_memory { file.bytes } else { FETCH_BUFFER }).await else {
             return Ok(too_large(file, file.bytes, 0));
@@ -57,50 +65,45 @@ impl Converter {
             Err(record) => return Ok(record),
         };
         self.context.tally.bytes.fetch_add(input.len(), Ordering::Relaxed);
-        let thread = self.threads.acquire().await.map_err(|_| StageError::Terminated)?;
         let name = self.context.source.name_of(&file.key, self.context.document.naming);
-        let (conversion, opening) = (Arc::clone(&self.conversion), name.clone());
-        let opened = match on_a_thread(move || conversion.open(&opening, input)).await {
-            Ok(Ok(opened)) => opened,
-            Ok(Err(error)) => return Ok(refused(file, &error)),
-            Err(panicked) => return Ok(broken(file, &panicked)),
-        };
-        let needed = self.conversion.memory_of(&name, &opened);
-        let Some((_working, bytes)) = self.budget.work(needed).await else {
-            return Ok(too_large(file, file.bytes, needed));
-        };
-        // A large file may have the threads that nobody else wants just now.
-        let more = if needed < LARGE { None } else { self.threads.try_acquire_many(self.threads.available_permits() as u32).ok() };
-        let threads = 1 + more.as_ref().map_or(0, SemaphorePermit::num_permits);
-        let (send, objects) = tokio::sync::mpsc::channel(OBJECTS_AHEAD);
-        let conversion = Arc::clone(&self.conversion);
-        let converting = on_a_thread(move || {
-            conversion.convert(&name, &opened, Allowance { bytes, threads }, &mut |object| {
-                send.blocking_send(object).map_err(|_| FileError::GaveUp("its objects could not be stored".into()))
-            })
-        });
-        let converting = async {
-            let converted = converting.await;
-            // What is left waits for the store: another file may have the processor.
-            drop((thread, more));
-            converted
-        };
-        let (converted, staged) = tokio::join!(converting, self.stage(objects));
+        let (send, groups) = tokio::sync::mpsc::channel(GROUPS_AHEAD);
+        let converter = Arc::clone(self);
+        let converting = self.workers.run(move || converter.work(&name, input, send));
+        let (worked, staged) = tokio::join!(converting, self.stage(groups));
         if file.bytes > in_memory && !self.is_still(file).await? {
             return Ok(record(file, Outcome::Skipped, Some(Reason::ChangedDuringRead), Some("it changed while it was read".into())));
         }
-        Ok(match (converted, staged?) {
+        Ok(match (worked, staged?) {
             (Err(panicked), _) => broken(file, &panicked),
             (_, Staged::TooLong(key)) => {
                 let message = format!("its object's key is too long to be stored ({key:?}); shorten the file's name");
                 record(file, Outcome::Failed, Some(Reason::HostileKey), Some(message))
             }
-            (Ok(Err(error)), _) => refused(file, &error),
-            (Ok(Ok(report)), Staged::All(objects)) => {
+            (Ok(Err(Refusal::File(error))), _) => refused(file, &error),
+            (Ok(Err(Refusal::TooLarge(needed))), _) => too_large(file, file.bytes, needed),
+            (Ok(Ok(worked)), Staged::All(objects)) => {
                 self.context.fail.pass(FailPoint::ConvertStaged).await?;
-                processed(file, report, objects)
+                processed(file, worked.report, objects)
             }
         })
+    }
+
+    /// Opens and converts, on a thread for that. What is left to be done then waits for the store: another file may have
+    /// the processor.
+    fn work(&self, name: &FileName, input: Input, send: Sender<Vec<ConvertedObject>>) -> Result<Worked, Refusal> {
+        let runtime = Handle::current();
+        let gave_up = |_| FileError::GaveUp("the conversion was stopped".into());
+        let _thread = runtime.block_on(self.threads.acquire()).map_err(gave_up)?;
+        let opened = self.conversion.open(name, input)?;
+        let needed = self.conversion.memory_of(name, &opened);
+        let Some((memory, bytes)) = runtime.block_on(self.budget.work(needed)) else { return Err(Refusal::TooLarge(needed)) };
+        // A large file may have the threads that nobody else wants just now.
+        let more = if needed < LARGE { None } else { self.threads.try_acquire_many(self.threads.available_permits() as u32).ok() };
+        let threads = 1 + more.as_ref().map_or(0, SemaphorePermit::num_permits);
+        let mut outlet = Outlet { send, waiting: Vec::new(), bytes: 0, together: self.context.destination.together() };
+        let report = self.conversion.convert(name, &opened, Allowance { bytes, threads }, &mut |object| outlet.take(object))?;
+        outlet.empty()?;
+        Ok(Worked { report, _memory: memory })
     }
 
     /// Whether a file that was read in place is the planned version even now.
@@ -114,32 +117,82 @@ impl Converter {
     }
 
     /// Stores objects as they come, some at once. Leaving early makes the conversion stop.
-    async fn stage(&self, objects: Receiver<ConvertedObject>) -> Result<Staged, StageError> {
-        let objects = futures::stream::unfold(objects, |mut objects| async { Some((objects.recv().await?, objects)) });
-        let stored = objects.map(|object| self.stage_one(object)).buffer_unordered(STORED_AT_ONCE);
+    async fn stage(&self, groups: Receiver<Vec<ConvertedObject>>) -> Result<Staged, StageError> {
+        let groups = futures::stream::unfold(groups, |mut groups| async { Some((groups.recv().await?, groups)) });
+        let stored = groups.map(|group| self.stage_group(group)).buffer_unordered(STORED_AT_ONCE);
         futures::pin_mut!(stored);
         let mut all = Vec::new();
-        while let Some(object) = stored.next().await {
-            match object? {
-                Ok(object) => all.push(object),
-                Err(key) => return Ok(Staged::TooLong(key)),
+        while let Some(group) = stored.next().await {
+            match group? {
+                Staged::All(objects) => all.extend(objects),
+                too_long @ Staged::TooLong(_) => return Ok(too_long),
             }
         }
         all.sort_unstable_by(|a: &StagedObject, b| a.final_key.cmp(&b.final_key));
         Ok(Staged::All(all))
     }
 
-    /// The key itself when nothing can stand there: found out now, and not by a commit that could then
-    /// never end.
-    async fn stage_one(&self, object: ConvertedObject) -> Result<Result<StagedObject, String>, StageError> {
-        let final_key = self.final_key(&object);
-        if !self.context.destination.holds(&final_key) {
-            return Ok(Err(object.key));
+    async fn stage_group(&self, group: Vec<ConvertedObject>) -> Result<Staged, StageError> {
+        // Found out now, and not by a commit that could then never end.
+        if let Some(object) = group.iter().find(|object| !self.context.destination.holds(&self.final_key(object))) {
+            return Ok(Staged::TooLong(object.key.clone()));
         }
-        let number = self.staged.fetch_add(1, Ordering::Relaxed);
-        let staged_key = self.context.layout.staged(&self.context.run, self.batch, &self.context.nonce, number);
-        let head = self.context.destination.put_body(&staged_key, object.body.into()).await?;
-        Ok(Ok(StagedObject { final_key, staged_key, etag: head.etag, rows: object.rows, bytes: head.bytes }))
+        let (mut staged, mut bodies) = (Vec::with_capacity(group.len()), Vec::with_capacity(group.len()));
+        for object in group {
+            let number = self.staged.fetch_add(1, Ordering::Relaxed);
+            let staged_key = self.context.layout.staged(&self.context.run, self.batch, &self.context.nonce, number);
+            let final_key = self.final_key(&object);
+            bodies.push((staged_key.clone(), object.body.into()));
+            staged.push(StagedObject { final_key, staged_key, etag: String::new(), rows: object.rows, bytes: 0 });
+        }
+        let heads = self.context.destination.put_new(bodies).await?;
+        let known = staged.into_iter().zip(heads).map(|(object, head)| StagedObject { etag: head.etag, bytes: head.bytes, ..object });
+        Ok(Staged::All(known.collect()))
+    }
+}
+
+/// A file that was converted.
+struct Worked {
+    report: FileReport,
+    /// Its objects take it until they are stored.
+    _memory: OwnedSemaphorePermit,
+}
+
+enum Refusal {
+    File(FileError),
+    /// The bytes that it needs at work.
+    TooLarge(u64),
+}
+
+impl From<FileError> for Refusal {
+    fn from(error: FileError) -> Self {
+        Self::File(error)
+    }
+}
+
+/// The way of a file's objects to the store: small ones go together where each alone is too little work.
+struct Outlet {
+    send: Sender<Vec<ConvertedObject>>,
+    waiting: Vec<ConvertedObject>,
+    /// Of those that wait.
+    bytes: u64,
+    together: usize,
+}
+
+impl Outlet {
+    fn take(&mut self, object: ConvertedObject) -> Result<(), FileError> {
+        self.bytes += object.body.len();
+        self.waiting.push(object);
+        if self.waiting.len() >= self.together || self.bytes >= GROUP_BYTES { self.empty() } else { Ok(()) }
+    }
+
+    fn empty(&mut self) -> Result<(), FileError> {
+        self.bytes = 0;
+        let group = std::mem::take(&mut self.waiting);
+        if group.is_empty() {
+            return Ok(());
+        }
+        self.send.blocking_send(group).map_err(|_| FileError::GaveUp("its objects could not be stored".into()))
     }
 }
 
@@ -203,8 +256,10 @@ enum Staged {
 const FETCH_BUFFER: u64 = 1 << 20;
 /// Bytes of work that more than one thread is worth.
 const LARGE: u64 = 32 << 20;
-/// Objects that wait to be stored, and those that are stored at once.
-const OBJECTS_AHEAD: usize = 2;
+/// Bytes that are stored together at most, but for one object that is larger.
+const GROUP_BYTES: u64 = 1 << 20;
+/// Groups of objects that wait to be stored, and those that are stored at once.
+const GROUPS_AHEAD: usize = 2;
 const STORED_AT_ONCE: usize = 4;
 
 fn processed(file: &PlannedFile, report: FileReport, objects: Vec<StagedObject>) -> FileRecord {
@@ -217,13 +272,8 @@ fn processed(file: &PlannedFile, report: FileReport, objects: Vec<StagedObject>)
     }
 }
 
-/// Work that keeps a processor busy, away from the threads that wait for the store.
-async fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, JoinError> {
-    tokio::task::spawn_blocking(work).await
-}
-
 /// The reader itself gave way: one bad file costs one file.
-fn broken(file: &PlannedFile, panicked: &JoinError) -> FileRecord {
+fn broken(file: &PlannedFile, panicked: &str) -> FileRecord {
     let message = format!("the conversion broke down on this file ({panicked}); please report it");
     record(file, Outcome::Failed, Some(Reason::UnreadableFile), Some(message))
 }

@@ -14,17 +14,21 @@ use tokio::runtime::Handle;
 use super::boxes;
 use super::crumb::{Crumbs, forget_crumb, quarantined};
 use super::file::{fetch, record};
+use super::workers::Workers;
 use crate::cf::Rules;
 use crate::context::Context;
 use crate::error::StageError;
 use crate::failpoint::FailPoint;
 use crate::grid::{self, Axes, GridError, Source, Window, is_own, row_chunk, static_window};
 use crate::read::{self, Reader, Unpacked, WithUnpacked};
+use crate::store::{Body, Head};
 use crate::zarr::{Array, ArrayMetadata, Fill, chunk_key, chunks_of, decode_chunk, encode_chunk, is_all_fill, parse_zmetadata};
 
 /// What the caches of inflated chunks of all open files may hold: little, since boxes have edges of chunks, or the chunks
 /// are unpacked.
 const CACHES: u64 = 16 << 20;
+/// Groups of a box's chunks that are stored at once.
+const STORED_AT_ONCE: usize = 4;
 /// The number of the first object that is staged only to see whether it can be made.
 const TRIED: u64 = 1 << 30;
 
@@ -134,6 +138,7 @@ pub(super) struct Work<'a> {
     pub planned: PlannedGrid,
     coordinates: Arc<BTreeMap<String, Vec<f64>>>,
     arrays: BTreeMap<String, Arc<Array>>,
+    workers: Workers,
 }
 
 /// One box of one array.
@@ -156,7 +161,8 @@ impl<'a> Work<'a> {
         let grid = context.config.grid.clone().map(Arc::new);
         let grid = grid.ok_or_else(|| StageError::Config("the config describes no grid".to_owned()))?;
         let coordinates = Arc::new(std::mem::take(&mut planned.state.coordinates));
-        Ok(Self { context, grid, planned, coordinates, arrays: arrays.into_iter().map(|(name, array)| (name, Arc::new(array))).collect() })
+        let arrays = arrays.into_iter().map(|(name, array)| (name, Arc::new(array))).collect();
+        Ok(Self { context, grid, planned, coordinates, arrays, workers: Workers::start(context.limits.threads.max(1))? })
     }
 
     /// Rows of one chunk.
@@ -207,21 +213,18 @@ impl<'a> Work<'a> {
             known.filter_map(|(name, digest)| Some((name.clone(), Arc::clone(self.arrays.get(name)?), digest.clone()))).collect()
         };
         let cache = in_memory.min(CACHES / at_once) as usize;
-        let opening = tokio::task::spawn_blocking(move || {
-            read::guarded(|| {
-                let reader: Arc<dyn Reader + Send + Sync> = Arc::from(read::open_with(input, cache)?);
-                let axes = Axes::of(reader.as_ref(), &grid, rules.compat, &coordinates)?;
-                let source = Source { reader: reader.as_ref(), axes: &axes, places: &[] };
-                for (name, array, digest) in statics.iter().filter(|(name, ..)| reader.position(name).is_some()) {
-                    if static_window(name, array, &source, &grid, rules)?.digest() != *digest {
-                        return Err(GridError::StaticChanged(name.clone()));
-                    }
+        let opening = self.workers.run(move || {
+            let reader: Arc<dyn Reader + Send + Sync> = Arc::from(read::open_with(input, cache)?);
+            let axes = Axes::of(reader.as_ref(), &grid, rules.compat, &coordinates)?;
+            let source = Source { reader: reader.as_ref(), axes: &axes, places: &[] };
+            for (name, array, digest) in statics.iter().filter(|(name, ..)| reader.position(name).is_some()) {
+                if static_window(name, array, &source, &grid, rules)?.digest() != *digest {
+                    return Err(GridError::StaticChanged(name.clone()));
                 }
-                Ok((reader, Arc::new(axes)))
-            })
-            .unwrap_or_else(|panic| Err(GridError::GaveUp(panic)))
+            }
+            Ok((reader, Arc::new(axes)))
         });
-        let opened = opening.await.unwrap_or_else(|panicked| Err(GridError::GaveUp(panicked.to_string())));
+        let opened = opening.await.unwrap_or_else(|panic| Err(GridError::GaveUp(panic)));
         Ok(match opened {
             Ok((reader, axes)) => Ok(Opened { file, reader, axes, chunks: OnceLock::new() }),
             Err(error) => Err(record(&file, Outcome::Failed, Some(error.reason()), Some(error.to_string()))),
@@ -245,10 +248,11 @@ impl<'a> Work<'a> {
         let mut all = Written::default();
         let first = *object;
         *object += jobs.len() as u64;
-        let threads = self.context.limits.threads.max(1);
+        // One more than can be at work: while the chunks of one are stored, another has the processor.
+        let at_once = self.context.limits.threads.max(1) + 1;
         let mut done = futures::stream::iter(jobs.into_iter().zip(first..))
             .map(|(job, number)| self.job(job, batch, number, opened))
-            .buffer_unordered(threads);
+            .buffer_unordered(at_once);
         while let Some(written) = done.try_next().await? {
             match written {
                 Ok(more) => {
@@ -328,12 +332,11 @@ impl<'a> Work<'a> {
             opened.iter().map(|opened| (Arc::clone(&opened.reader), Arc::clone(&opened.axes), opened.file.places.clone())).collect();
         let (grid, rules) = (Arc::clone(&self.grid), grid::rules(self.context.document.compat));
         let (store, runtime) = (self.context.destination.clone(), Handle::current());
-        let made = tokio::task::spawn_blocking(move || {
+        let made = self.workers.run(move || {
             // One chunk of the store at a time: rows that are moved come out of many.
             let get = |key: &str| Ok(runtime.block_on(store.try_get(key))?);
-            read::guarded(|| make(&job, &grid, rules, &append, &files, &Published { chunks: &old, rows: &kept, get: &get }))
-                .unwrap_or_else(|panic| Err(Stop::Stage(StageError::corrupt("a chunk", panic))))
-                .map(|chunks| (job.name, chunks))
+            let published = Published { chunks: &old, rows: &kept, get: &get };
+            make(&job, &grid, rules, &append, &files, &published).map(|chunks| (job.name, chunks))
         });
         let made = made.await;
         for (opened, unpacked) in opened.iter().zip(unpacked.iter()) {
@@ -344,23 +347,40 @@ impl<'a> Work<'a> {
             Ok(Ok(made)) => made,
             Ok(Err(Stop::File(at, error))) => return Ok(Err((at, error))),
             Ok(Err(Stop::Stage(error))) => return Err(error),
-            Err(panicked) => return Err(StageError::corrupt("a chunk", panicked)),
+            Err(panic) => return Err(StageError::corrupt("a chunk", panic)),
         };
-        let mut written = Written::default();
-        for (at, (index, body)) in chunks.into_iter().enumerate() {
+        let keyed = |(at, (index, body)): (usize, Made)| {
             let final_key = format!("{}/{name}/{}", self.context.folder(), chunk_key(&index));
-            written.keys.push(final_key.clone());
+            let staged_key = self.context.layout.staged(&self.context.run, batch, &self.context.nonce, number << 20 | at as u64);
+            (final_key, staged_key, body)
+        };
+        self.stage(chunks.into_iter().enumerate().map(keyed).collect(), published).await.map(Ok)
+    }
+
+    /// Stores the chunks of a box: for each its key, the one it is staged under, and its bytes. Of those that are all fill
+    /// the `published` ones are to go.
+    async fn stage(&self, chunks: Vec<(String, String, Option<Vec<u8>>)>, published: bool) -> Result<Written, StageError> {
+        let store = &self.context.destination;
+        let mut written = Written { keys: chunks.iter().map(|(key, ..)| key.clone()).collect(), ..Written::default() };
+        let (mut staged, mut bodies) = (Vec::new(), Vec::new());
+        for (final_key, staged_key, body) in chunks {
             if let Some(body) = body {
-                let object = number << 20 | at as u64;
-                let staged_key = self.context.layout.staged(&self.context.run, batch, &self.context.nonce, object);
-                let bytes = body.len() as u64;
-                let etag = self.context.destination.put(&staged_key, body.into()).await?.etag;
-                written.staged.push(StagedObject { final_key, staged_key, etag, rows: 0, bytes });
-            } else if published && let Some(head) = self.context.destination.head(&final_key).await? {
+                staged.push(StagedObject { final_key, staged_key: staged_key.clone(), etag: String::new(), rows: 0, bytes: 0 });
+                bodies.push((staged_key, Body::from(Bytes::from(body))));
+            } else if published && let Some(head) = store.head(&final_key).await? {
                 written.emptied.push(PublishedObject { key: final_key, etag: head.etag, bytes: head.bytes });
             }
         }
-        Ok(Ok(written))
+        let mut groups = Vec::new();
+        while !bodies.is_empty() {
+            let rest = bodies.split_off(store.together().min(bodies.len()));
+            groups.push(std::mem::replace(&mut bodies, rest));
+        }
+        let stored = futures::stream::iter(groups).map(|group| store.put_new(group)).buffered(STORED_AT_ONCE);
+        let heads: Vec<Vec<Head>> = stored.try_collect().await?;
+        let known = staged.into_iter().zip(heads.into_iter().flatten());
+        written.staged.extend(known.map(|(object, head)| StagedObject { etag: head.etag, bytes: head.bytes, ..object }));
+        Ok(written)
     }
 
     /// The chunks of the store that have the kept rows of a box, with their keys.

@@ -6,6 +6,7 @@ mod crumb;
 mod file;
 mod grid;
 mod remake;
+mod workers;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -45,7 +46,7 @@ pub async fn convert(context: &Context, plan: &Plan, index: u32) -> Result<Manif
         }
         converted
     } else {
-        let converter = Arc::new(Converter::new(context, index));
+        let converter = Arc::new(Converter::new(context, index)?);
         let files = if context.failures == 0 { at_once(&converter, batch).await? } else { one_by_one(&converter, batch).await? };
         grid::Converted { files, ..grid::Converted::default() }
     };
@@ -80,18 +81,21 @@ pub(crate) async fn read_batch(context: &Context, plan: &Plan, index: u32) -> Re
 /// A first attempt: as many files at once as threads and memory allow, told in the planned order.
 async fn at_once(converter: &Arc<Converter>, batch: Batch) -> Result<Vec<FileRecord>, StageError> {
     let ahead = converter.context().limits.threads + 2;
-    futures::stream::iter(batch.files)
-        .map(|file| {
+    // A file that takes long keeps none of those behind it waiting.
+    let mut records: Vec<(usize, FileRecord)> = futures::stream::iter(batch.files.into_iter().enumerate())
+        .map(|(index, file)| {
             let converter = Arc::clone(converter);
             async move {
                 let record = converter.convert(&file).await?;
                 count(converter.context(), &record);
-                Ok(record)
+                Ok::<_, StageError>((index, record))
             }
         })
-        .buffered(ahead)
+        .buffer_unordered(ahead)
         .try_collect()
-        .await
+        .await?;
+    records.sort_unstable_by_key(|(index, _)| *index);
+    Ok(records.into_iter().map(|(_, record)| record).collect())
 }
 
 /// A retry: one file at a time, a breadcrumb before each, so that whatever kills the process is found.

@@ -96,6 +96,18 @@ pub(super) fn version(path: &Path) -> io::Result<Option<Version>> {
     }
 }
 
+/// Writes a file, and the folders that it lies in if they are not there.
+pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<Version> {
+    match fs::write(path, bytes) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            fs::create_dir_all(path.parent().unwrap_or(path))?;
+            fs::write(path, bytes)?;
+        }
+        written => written?,
+    }
+    Ok(Version::of(&fs::metadata(path)?))
+}
+
 /// How often a file is tried to be moved.
 const MOVES: usize = 10;
 

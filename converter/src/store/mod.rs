@@ -206,15 +206,33 @@ impl Store {
         Err(self.error("PutObject", key, StoreErrorKind::Unavailable, "refused as present, and yet absent".to_owned()))
     }
 
-    /// Puts a staged object at its final key: a rename in a folder, a server-side copy on S3. Returns
-    /// the `ETag` of what stands there now, or `None` when there is nothing at `from`.
-    pub async fn publish(&self, from: &str, to: &str) -> Result<Option<String>, StoreError> {
-        let Some(bucket) = &self.bucket else {
+    /// Puts staged objects at their final keys, in order: renames in a folder, server-side copies on S3. Each
+    /// pair is where an object lies and where it goes. Returns the `ETag`s of what stands there now, `None` where
+    /// there is nothing to be put.
+    pub async fn publish(&self, pairs: &[(&str, &str)]) -> Result<Vec<Option<String>>, StoreError> {
+        let Some(bucket) = &self.bucket else { return self.move_all(pairs).await };
+        let mut published = Vec::with_capacity(pairs.len());
+        for (from, to) in pairs {
+            published.push(self.copy(bucket, from, to).await?);
+        }
+        Ok(published)
+    }
+
+    /// All on one thread: to hand each file to another one takes longer than to move it.
+    async fn move_all(&self, pairs: &[(&str, &str)]) -> Result<Vec<Option<String>>, StoreError> {
+        let Some((_, first)) = pairs.first() else { return Ok(Vec::new()) };
+        let mut files = Vec::with_capacity(pairs.len());
+        for (from, to) in pairs {
             self.asked(Kind::Copy);
-            let (source, target) = (self.file("CopyObject", from)?, self.file("CopyObject", to)?);
-            let moved = self.on_disk("CopyObject", to, move || folder::move_to(&source, &target)).await?;
-            return Ok(moved.map(|version| version.etag));
-        };
+            files.push((self.file("CopyObject", from)?, self.file("CopyObject", to)?));
+        }
+        let moved =
+            self.on_disk("CopyObject", first, move || Ok(files.iter().map(|(from, to)| folder::move_to(from, to)).collect::<Vec<_>>()));
+        let moved = moved.await?.into_iter().zip(pairs);
+        moved.map(|(moved, (_, to))| Ok(moved.map_err(|source| self.io("CopyObject", to, &source))?.map(|version| version.etag))).collect()
+    }
+
+    async fn copy(&self, bucket: &bucket::Bucket, from: &str, to: &str) -> Result<Option<String>, StoreError> {
         let (source, target) = (self.path("CopyObject", from)?, self.path("CopyObject", to)?);
         let mut patience = Patience::default();
         let copied = loop {
@@ -241,6 +259,16 @@ impl Store {
         match &self.url {
             Url::Bucket { .. } => 16,
             Url::Folder { .. } => 2,
+        }
+    }
+
+    /// Small requests of one kind that are worth being made together: those of a folder take less time than it
+    /// takes to hand them to another thread.
+    #[must_use]
+    pub fn together(&self) -> usize {
+        match &self.url {
+            Url::Bucket { .. } => 1,
+            Url::Folder { .. } => 16,
         }
     }
 

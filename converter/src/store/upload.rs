@@ -1,5 +1,6 @@
 //! Writes an object of any size in bounded memory.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -8,7 +9,7 @@ use futures::stream::FuturesUnordered;
 use object_store::{ObjectStoreExt, PutPayload, PutResult, UploadPart};
 
 use super::meter::Kind;
-use super::{Head, Store, StoreError, Url};
+use super::{Head, Store, StoreError, Url, folder};
 use crate::read::{Input, Positioned};
 
 const MIB: u64 = 1 << 20;
@@ -93,6 +94,42 @@ impl Store {
             }
             _ => self.put_in_parts(key, &body).await,
         }
+    }
+
+    /// Writes objects that nobody looks for yet, at keys where nothing stands. In a folder those in memory are written
+    /// one after the other on one thread, and in place: a stop in the midst of one leaves a part of it there.
+    pub async fn put_new(&self, objects: Vec<(String, Body)>) -> Result<Vec<Head>, StoreError> {
+        let Url::Folder { .. } = self.url else { return self.put_each(objects).await };
+        if objects.iter().any(|(_, body)| matches!(body, Body::Scratch { .. })) {
+            return self.put_each(objects).await;
+        }
+        let mut files = Vec::with_capacity(objects.len());
+        for (key, body) in objects {
+            let Body::Memory(bytes) = body else { continue };
+            files.push((self.file("PutObject", &key)?, key, bytes));
+        }
+        let Some((_, first, _)) = files.first() else { return Ok(Vec::new()) };
+        let write = |files: Vec<(PathBuf, String, Bytes)>| {
+            let written = files.into_iter().map(|(path, key, bytes)| (folder::write(&path, &bytes), key));
+            written.collect::<Vec<_>>()
+        };
+        let first = first.clone();
+        let written = self.on_disk("PutObject", &first, move || Ok(write(files))).await?;
+        let told = |(version, key): (std::io::Result<folder::Version>, String)| {
+            let version = version.map_err(|source| self.io("PutObject", &key, &source))?;
+            self.asked(Kind::Put);
+            self.meter.wrote(version.bytes);
+            Ok(Head { etag: version.etag, bytes: version.bytes })
+        };
+        written.into_iter().map(told).collect()
+    }
+
+    async fn put_each(&self, objects: Vec<(String, Body)>) -> Result<Vec<Head>, StoreError> {
+        let mut heads = Vec::with_capacity(objects.len());
+        for (key, body) in objects {
+            heads.push(self.put_body(&key, body).await?);
+        }
+        Ok(heads)
     }
 
     async fn put_in_parts(&self, key: &str, body: &Body) -> Result<Head, StoreError> {

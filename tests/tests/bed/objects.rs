@@ -30,11 +30,21 @@ pub async fn conforms(store: &Store) -> Result<()> {
 
     let staged = store.put("staged/x", Bytes::from_static(b"rows")).await?;
     let tile = "d/site=Cape%20Sorell/p=".to_owned() + &"0103".repeat(46) + "/f.nc-0.parquet";
-    let published = store.publish("staged/x", &tile).await?.context("was staged")?;
+    let published = store.publish(&[("staged/gone", "d/y"), ("staged/x", &tile)]).await?;
+    let [None, Some(published)] = &published[..] else { panic!("one was staged, and it is the second: {published:?}") };
     assert_eq!(store.head(&tile).await?, Some(Head { etag: published.clone(), bytes: staged.bytes }));
     assert_eq!(store.get(&tile).await?, "rows");
-    assert_eq!(store.publish("staged/gone", "d/y").await?, None);
-    assert!(store.delete_if(&tile, &published).await?);
+    assert!(store.delete_if(&tile, published).await?);
+
+    let bodies = [("staged/2/a", &b"first"[..]), ("staged/2/b", b""), ("staged/3", b"third")];
+    let heads = store.put_new(bodies.map(|(key, body)| (key.to_owned(), Body::Memory(Bytes::from_static(body)))).to_vec()).await?;
+    for ((key, body), head) in bodies.into_iter().zip(heads) {
+        assert_eq!(store.get_if(key, &head.etag).await?, body, "{key}");
+        assert_eq!(store.head(key).await?, Some(head), "{key}");
+    }
+    assert_eq!(store.put_new(Vec::new()).await?, []);
+    let hostile = store.put_new(vec![("a//b".to_owned(), Body::Memory(Bytes::new()))]).await.expect_err("no client library can hold it");
+    assert_eq!(hostile.kind, StoreErrorKind::HostileKey);
 
     for key in ["l/a-b", "l/a/b", "l/ab", "l/ü", "l/a b+c%20d", "l/semi;colon='quote\"", "lx"] {
         store.put(key, Bytes::from_static(b"x")).await?;
