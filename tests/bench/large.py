@@ -123,7 +123,7 @@ class Bench:
         for n in (1, 2):
             command = self.ours(config, source, "--threads", str(n))
             programs[f"{n} thread"] = lambda out, n=n, command=command: ["taskset", "-c", f"0-{n - 1}", *command(out)]
-        self.ratio("threads", self.compare("threads", programs, 2), "1 thread", "2 thread", 1.8)
+        self.ratio("threads", self.compare("threads", programs, 9), "1 thread", "2 thread", 1.8)
 
     def table(self):
         source = self.input("table", lambda folder: data.table(folder, self.pick(10_000_000, 200_000)))
