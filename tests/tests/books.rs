@@ -41,6 +41,22 @@ async fn a_run_that_has_nothing_to_do_publishes_nothing() -> Result<()> {
     Ok(())
 }
 
+/// Ledger and report go by keys, and the files of a batch end as they may.
+#[tokio::test]
+async fn a_file_that_takes_long_keeps_its_place() -> Result<()> {
+    let bed = Bed::new()?;
+    bed.put("1.nc", 1, 300_000)?;
+    let small = ["2.nc", "3.nc", "4.nc", "5.nc"];
+    for (month, name) in (2..).zip(small) {
+        bed.put(name, month, 10)?;
+    }
+    assert_eq!(bed.run("first").await?.files, counts(5, 5, 0, 0));
+    let keys: Vec<String> = bed.ledger().await?.into_iter().map(|record| record.key).collect();
+    assert_eq!(keys, ["1.nc", "2.nc", "3.nc", "4.nc", "5.nc"]);
+    assert_eq!(bed.run("second").await?.files, counts(5, 0, 5, 0));
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_newer_version_that_fails_says_that_the_older_one_stays() -> Result<()> {
     let bed = Bed::new()?;

@@ -11,6 +11,7 @@ use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use super::budget::Budget;
+use super::staging::{GROUPS_AHEAD, Outlet, STORED_AT_ONCE, Unstaged, stage};
 use super::workers::Workers;
 use crate::context::Context;
 use crate::error::StageError;
@@ -100,7 +101,7 @@ impl Converter {
         // A large file may have the threads that nobody else wants just now.
         let more = if needed < LARGE { None } else { self.threads.try_acquire_many(self.threads.available_permits() as u32).ok() };
         let threads = 1 + more.as_ref().map_or(0, SemaphorePermit::num_permits);
-        let mut outlet = Outlet { send, waiting: Vec::new(), bytes: 0, together: self.context.destination.together() };
+        let mut outlet = Outlet::new(send, &self.context.destination);
         let report = self.conversion.convert(name, &opened, Allowance { bytes, threads }, &mut |object| outlet.take(object))?;
         outlet.empty()?;
         Ok(Worked { report, _memory: memory })
@@ -133,21 +134,17 @@ impl Converter {
     }
 
     async fn stage_group(&self, group: Vec<ConvertedObject>) -> Result<Staged, StageError> {
+        let store = &self.context.destination;
         // Found out now, and not by a commit that could then never end.
-        if let Some(object) = group.iter().find(|object| !self.context.destination.holds(&self.final_key(object))) {
+        if let Some(object) = group.iter().find(|object| !store.holds(&self.final_key(object))) {
             return Ok(Staged::TooLong(object.key.clone()));
         }
-        let (mut staged, mut bodies) = (Vec::with_capacity(group.len()), Vec::with_capacity(group.len()));
-        for object in group {
+        let unstaged = group.into_iter().map(|object| {
             let number = self.staged.fetch_add(1, Ordering::Relaxed);
             let staged_key = self.context.layout.staged(&self.context.run, self.batch, &self.context.nonce, number);
-            let final_key = self.final_key(&object);
-            bodies.push((staged_key.clone(), object.body.into()));
-            staged.push(StagedObject { final_key, staged_key, etag: String::new(), rows: object.rows, bytes: 0 });
-        }
-        let heads = self.context.destination.put_new(bodies).await?;
-        let known = staged.into_iter().zip(heads).map(|(object, head)| StagedObject { etag: head.etag, bytes: head.bytes, ..object });
-        Ok(Staged::All(known.collect()))
+            Unstaged { final_key: self.final_key(&object), staged_key, rows: object.rows, body: object.body.into() }
+        });
+        Ok(Staged::All(stage(store, unstaged.collect()).await?))
     }
 }
 
@@ -167,32 +164,6 @@ enum Refusal {
 impl From<FileError> for Refusal {
     fn from(error: FileError) -> Self {
         Self::File(error)
-    }
-}
-
-/// The way of a file's objects to the store: small ones go together where each alone is too little work.
-struct Outlet {
-    send: Sender<Vec<ConvertedObject>>,
-    waiting: Vec<ConvertedObject>,
-    /// Of those that wait.
-    bytes: u64,
-    together: usize,
-}
-
-impl Outlet {
-    fn take(&mut self, object: ConvertedObject) -> Result<(), FileError> {
-        self.bytes += object.body.len();
-        self.waiting.push(object);
-        if self.waiting.len() >= self.together || self.bytes >= GROUP_BYTES { self.empty() } else { Ok(()) }
-    }
-
-    fn empty(&mut self) -> Result<(), FileError> {
-        self.bytes = 0;
-        let group = std::mem::take(&mut self.waiting);
-        if group.is_empty() {
-            return Ok(());
-        }
-        self.send.blocking_send(group).map_err(|_| FileError::GaveUp("its objects could not be stored".into()))
     }
 }
 
@@ -256,11 +227,6 @@ enum Staged {
 const FETCH_BUFFER: u64 = 1 << 20;
 /// Bytes of work that more than one thread is worth.
 const LARGE: u64 = 32 << 20;
-/// Bytes that are stored together at most, but for one object that is larger.
-const GROUP_BYTES: u64 = 1 << 20;
-/// Groups of objects that wait to be stored, and those that are stored at once.
-const GROUPS_AHEAD: usize = 2;
-const STORED_AT_ONCE: usize = 4;
 
 fn processed(file: &PlannedFile, report: FileReport, objects: Vec<StagedObject>) -> FileRecord {
     FileRecord {

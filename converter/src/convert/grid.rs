@@ -5,30 +5,28 @@ use std::ops::Range;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 
-use bytes::Bytes;
 use crds::config::GridConfig;
 use crds::wire::{Batch, Compat, FileRecord, Outcome, Plan, PlannedFile, PlannedGrid, PublishedObject, Reason, StagedObject};
 use futures::{StreamExt, TryStreamExt};
 use tokio::runtime::Handle;
 
 use super::boxes;
+use super::chunks::{File, Job, Published, Stop, make};
 use super::crumb::{Crumbs, forget_crumb, quarantined};
 use super::file::{fetch, record};
+use super::staging::{Unstaged, stage_all};
 use super::workers::Workers;
-use crate::cf::Rules;
 use crate::context::Context;
 use crate::error::StageError;
 use crate::failpoint::FailPoint;
-use crate::grid::{self, Axes, GridError, Source, Window, is_own, row_chunk, static_window};
-use crate::read::{self, Reader, Unpacked, WithUnpacked};
-use crate::store::{Body, Head};
-use crate::zarr::{Array, ArrayMetadata, Fill, chunk_key, chunks_of, decode_chunk, encode_chunk, is_all_fill, parse_zmetadata};
+use crate::grid::{self, Axes, GridError, Source, is_own, row_chunk, static_window};
+use crate::read::{self, Reader, Unpacked};
+use crate::store::Body;
+use crate::zarr::{Array, ArrayMetadata, chunk_key, chunks_of, parse_zmetadata};
 
 /// What the caches of inflated chunks of all open files may hold: little, since boxes have edges of chunks, or the chunks
 /// are unpacked.
 const CACHES: u64 = 16 << 20;
-/// Groups of a box's chunks that are stored at once.
-const STORED_AT_ONCE: usize = 4;
 /// The number of the first object that is staged only to see whether it can be made.
 const TRIED: u64 = 1 << 30;
 
@@ -139,15 +137,6 @@ pub(super) struct Work<'a> {
     coordinates: Arc<BTreeMap<String, Vec<f64>>>,
     arrays: BTreeMap<String, Arc<Array>>,
     workers: Workers,
-}
-
-/// One box of one array.
-struct Job {
-    name: String,
-    array: Arc<Array>,
-    ranges: Vec<Range<u64>>,
-    /// Of each file whose chunks other boxes lie in too: its variable, inflated once for all of them.
-    unpacked: Arc<Vec<Option<Unpacked>>>,
 }
 
 impl<'a> Work<'a> {
@@ -349,38 +338,21 @@ impl<'a> Work<'a> {
             Ok(Err(Stop::Stage(error))) => return Err(error),
             Err(panic) => return Err(StageError::corrupt("a chunk", panic)),
         };
-        let keyed = |(at, (index, body)): (usize, Made)| {
-            let final_key = format!("{}/{name}/{}", self.context.folder(), chunk_key(&index));
-            let staged_key = self.context.layout.staged(&self.context.run, batch, &self.context.nonce, number << 20 | at as u64);
-            (final_key, staged_key, body)
-        };
-        self.stage(chunks.into_iter().enumerate().map(keyed).collect(), published).await.map(Ok)
-    }
-
-    /// Stores the chunks of a box: for each its key, the one it is staged under, and its bytes. Of those that are all fill
-    /// the `published` ones are to go.
-    async fn stage(&self, chunks: Vec<(String, String, Option<Vec<u8>>)>, published: bool) -> Result<Written, StageError> {
         let store = &self.context.destination;
-        let mut written = Written { keys: chunks.iter().map(|(key, ..)| key.clone()).collect(), ..Written::default() };
-        let (mut staged, mut bodies) = (Vec::new(), Vec::new());
-        for (final_key, staged_key, body) in chunks {
+        let (mut written, mut unstaged) = (Written::default(), Vec::new());
+        for (at, (index, body)) in chunks.into_iter().enumerate() {
+            let final_key = format!("{}/{name}/{}", self.context.folder(), chunk_key(&index));
+            written.keys.push(final_key.clone());
             if let Some(body) = body {
-                staged.push(StagedObject { final_key, staged_key: staged_key.clone(), etag: String::new(), rows: 0, bytes: 0 });
-                bodies.push((staged_key, Body::from(Bytes::from(body))));
+                let object = number << 20 | at as u64;
+                let staged_key = self.context.layout.staged(&self.context.run, batch, &self.context.nonce, object);
+                unstaged.push(Unstaged { final_key, staged_key, rows: 0, body: Body::Memory(body.into()) });
             } else if published && let Some(head) = store.head(&final_key).await? {
                 written.emptied.push(PublishedObject { key: final_key, etag: head.etag, bytes: head.bytes });
             }
         }
-        let mut groups = Vec::new();
-        while !bodies.is_empty() {
-            let rest = bodies.split_off(store.together().min(bodies.len()));
-            groups.push(std::mem::replace(&mut bodies, rest));
-        }
-        let stored = futures::stream::iter(groups).map(|group| store.put_new(group)).buffered(STORED_AT_ONCE);
-        let heads: Vec<Vec<Head>> = stored.try_collect().await?;
-        let known = staged.into_iter().zip(heads.into_iter().flatten());
-        written.staged.extend(known.map(|(object, head)| StagedObject { etag: head.etag, bytes: head.bytes, ..object }));
-        Ok(written)
+        written.staged = stage_all(store, unstaged).await?;
+        Ok(Ok(written))
     }
 
     /// The chunks of the store that have the kept rows of a box, with their keys.
@@ -409,52 +381,4 @@ fn shared(file: &Opened, name: &str, axis: usize, boxes: &[Vec<Range<u64>>], cut
     let rows: BTreeSet<(usize, usize)> = parts.iter().map(|rows| (rows.start, rows.end)).collect();
     let across = rows.iter().zip(rows.iter().skip(1)).any(|((_, end), (start, _))| (end - 1) / chunk[0] == start / chunk[0]);
     if cut || across { Unpacked::new(file.reader.as_ref(), index, chunk, &parts) } else { None }
-}
-
-type File = (Arc<dyn Reader + Send + Sync>, Arc<Axes>, Vec<crds::wire::Place>);
-/// A chunk's indices and its bytes; none for one that is all fill.
-type Made = (Vec<u64>, Option<Vec<u8>>);
-
-/// What stopped the making of chunks: a file, or the store.
-enum Stop {
-    File(usize, GridError),
-    Stage(StageError),
-}
-
-/// What a box keeps of the store: rows, each with where it goes, and the chunks that they are in.
-struct Published<'a> {
-    chunks: &'a [(Vec<u64>, String)],
-    rows: &'a [(u64, u64)],
-    get: &'a dyn Fn(&str) -> Result<Option<Bytes>, StageError>,
-}
-
-fn make(job: &Job, grid: &GridConfig, rules: Rules, append: &str, files: &[File], published: &Published<'_>) -> Result<Vec<Made>, Stop> {
-    let ours = |error: GridError| Stop::Stage(StageError::corrupt("a chunk", error));
-    let mut window = Window::new(&job.name, &job.array, job.ranges.clone()).map_err(ours)?;
-    for (index, key) in published.chunks {
-        // One that is not there says nothing.
-        let Some(bytes) = (published.get)(key).map_err(Stop::Stage)? else { continue };
-        let raw = decode_chunk(&job.array.metadata, &bytes).map_err(|error| Stop::Stage(StageError::corrupt(key, error)))?;
-        window.keep(append, index, &raw, published.rows.iter().copied());
-    }
-    for (at, (reader, axes, places)) in files.iter().enumerate() {
-        let unpacked = job.unpacked.get(at).and_then(Option::as_ref);
-        let held = unpacked.map(|unpacked| WithUnpacked { reader: reader.as_ref(), unpacked });
-        let reader: &dyn Reader = held.as_ref().map_or(reader.as_ref(), |held| held);
-        let source = Source { reader, axes, places };
-        let put = read::guarded(|| window.put(&source, grid, rules)).unwrap_or_else(|panic| Err(GridError::GaveUp(panic)));
-        put.map_err(|error| Stop::File(at, error))?;
-    }
-    let metadata = &job.array.metadata;
-    let mut made = Vec::new();
-    for index in window.chunks() {
-        let raw = window.chunk(&index);
-        let body = if metadata.fill != Fill::Null && is_all_fill(metadata, &raw) {
-            None
-        } else {
-            Some(encode_chunk(metadata, &raw).map_err(|error| ours(error.into()))?)
-        };
-        made.push((index, body));
-    }
-    Ok(made)
 }

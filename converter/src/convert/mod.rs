@@ -2,10 +2,12 @@
 
 mod boxes;
 mod budget;
+mod chunks;
 mod crumb;
 mod file;
 mod grid;
 mod remake;
+mod staging;
 mod workers;
 
 use std::sync::Arc;

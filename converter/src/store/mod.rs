@@ -119,6 +119,20 @@ impl Store {
         done.and_then(|done| done).map_err(|source| self.io(operation, key, &source))
     }
 
+    /// The same of many files, one after the other: to hand each to another thread takes longer than the work. Each is
+    /// told by its key.
+    async fn each_on_disk<W: Send + 'static, T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        files: Vec<(String, W)>,
+        work: impl Fn(W) -> std::io::Result<T> + Send + 'static,
+    ) -> Result<Vec<T>, StoreError> {
+        let work = move || files.into_iter().map(|(key, file)| work(file).map_err(|source| (key, source))).collect();
+        let done: Result<Vec<T>, (String, std::io::Error)> =
+            tokio::task::spawn_blocking(work).await.map_err(|source| self.io(operation, "", &std::io::Error::other(source)))?;
+        done.map_err(|(key, source)| self.io(operation, &key, &source))
+    }
+
     fn refused(&self, operation: &'static str, key: &str, refused: Refused) -> StoreError {
         self.error(operation, key, refused.kind, refused.message)
     }
@@ -218,18 +232,14 @@ impl Store {
         Ok(published)
     }
 
-    /// All on one thread: to hand each file to another one takes longer than to move it.
     async fn move_all(&self, pairs: &[(&str, &str)]) -> Result<Vec<Option<String>>, StoreError> {
-        let Some((_, first)) = pairs.first() else { return Ok(Vec::new()) };
         let mut files = Vec::with_capacity(pairs.len());
         for (from, to) in pairs {
             self.asked(Kind::Copy);
-            files.push((self.file("CopyObject", from)?, self.file("CopyObject", to)?));
+            files.push(((*to).to_owned(), (self.file("CopyObject", from)?, self.file("CopyObject", to)?)));
         }
-        let moved =
-            self.on_disk("CopyObject", first, move || Ok(files.iter().map(|(from, to)| folder::move_to(from, to)).collect::<Vec<_>>()));
-        let moved = moved.await?.into_iter().zip(pairs);
-        moved.map(|(moved, (_, to))| Ok(moved.map_err(|source| self.io("CopyObject", to, &source))?.map(|version| version.etag))).collect()
+        let moved = self.each_on_disk("CopyObject", files, |(from, to)| folder::move_to(&from, &to)).await?;
+        Ok(moved.into_iter().map(|version| Some(version?.etag)).collect())
     }
 
     async fn copy(&self, bucket: &bucket::Bucket, from: &str, to: &str) -> Result<Option<String>, StoreError> {

@@ -1,6 +1,5 @@
 //! Writes an object of any size in bounded memory.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -99,29 +98,23 @@ impl Store {
     /// Writes objects that nobody looks for yet, at keys where nothing stands. In a folder those in memory are written
     /// one after the other on one thread, and in place: a stop in the midst of one leaves a part of it there.
     pub async fn put_new(&self, objects: Vec<(String, Body)>) -> Result<Vec<Head>, StoreError> {
-        let Url::Folder { .. } = self.url else { return self.put_each(objects).await };
-        if objects.iter().any(|(_, body)| matches!(body, Body::Scratch { .. })) {
+        let in_memory = |(_, body): &(String, Body)| matches!(body, Body::Memory(_));
+        if matches!(self.url, Url::Bucket { .. }) || !objects.iter().all(in_memory) {
             return self.put_each(objects).await;
         }
         let mut files = Vec::with_capacity(objects.len());
         for (key, body) in objects {
-            let Body::Memory(bytes) = body else { continue };
-            files.push((self.file("PutObject", &key)?, key, bytes));
+            if let Body::Memory(bytes) = body {
+                self.asked(Kind::Put);
+                files.push((key.clone(), (self.file("PutObject", &key)?, bytes)));
+            }
         }
-        let Some((_, first, _)) = files.first() else { return Ok(Vec::new()) };
-        let write = |files: Vec<(PathBuf, String, Bytes)>| {
-            let written = files.into_iter().map(|(path, key, bytes)| (folder::write(&path, &bytes), key));
-            written.collect::<Vec<_>>()
-        };
-        let first = first.clone();
-        let written = self.on_disk("PutObject", &first, move || Ok(write(files))).await?;
-        let told = |(version, key): (std::io::Result<folder::Version>, String)| {
-            let version = version.map_err(|source| self.io("PutObject", &key, &source))?;
-            self.asked(Kind::Put);
-            self.meter.wrote(version.bytes);
-            Ok(Head { etag: version.etag, bytes: version.bytes })
-        };
-        written.into_iter().map(told).collect()
+        let written = self.each_on_disk("PutObject", files, |(path, bytes)| folder::write(&path, &bytes)).await?;
+        let told = written.into_iter().map(|folder::Version { etag, bytes, .. }| {
+            self.meter.wrote(bytes);
+            Head { etag, bytes }
+        });
+        Ok(told.collect())
     }
 
     async fn put_each(&self, objects: Vec<(String, Body)>) -> Result<Vec<Head>, StoreError> {
