@@ -3,6 +3,8 @@
 
 mod convert_support;
 
+use std::sync::atomic::Ordering;
+
 use convert_support::fake::{Fake, text};
 use convert_support::{body, config, convert_fake_with, convert_with, shared};
 use converter::read::Values;
@@ -76,6 +78,34 @@ fn slabs_and_threads_change_no_byte() {
                 assert!(whole.1 == parts.1, "{times} x {depths} {allowance:?}: other objects");
             }
         }
+    }
+}
+
+/// However many slabs lie in a chunk, it is inflated once.
+#[test]
+fn chunks_larger_than_slabs_are_inflated_once() {
+    let config = config(CONFIG);
+    let rows = 60_000;
+    let time = format!("TIME={rows}");
+    let file = |chunk: usize| {
+        Fake::default()
+            .variable("TIME", &[&time], Values::F64((0..rows).map(f64::from).collect()))
+            .units("minutes since 2019-04-01 00:00:00")
+            .chunked(&[chunk])
+            .variable("LATITUDE", &[], Values::F64(vec![-33.0]))
+            .variable("LONGITUDE", &[], Values::F64(vec![151.0]))
+            .variable("TEMP", &[&time], Values::F32((0..rows).map(|i| i as f32 / 7.0).collect()))
+            .chunked(&[chunk])
+            .variable("COUNT", &[&time], Values::I32((0..rows).collect()))
+            .chunked(&[chunk])
+    };
+    for (chunk, chunks) in [(60_000, 1), (25_000, 3)] {
+        let (file, in_parts) = (file(chunk), file(chunk));
+        let whole = sorted(convert_fake_with(&config, Compat::Fixed, &file, Allowance::UNBOUNDED).unwrap());
+        let parts = sorted(convert_fake_with(&config, Compat::Fixed, &in_parts, allowed(1 << 20, 1)).unwrap());
+        assert!(whole == parts);
+        let inflated = [&file, &in_parts].map(|file| file.inflated.load(Ordering::Relaxed));
+        assert_eq!(inflated, [3 * chunks, 3 * chunks], "of three variables in {chunks} chunks");
     }
 }
 

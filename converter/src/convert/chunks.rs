@@ -62,7 +62,7 @@ pub(super) fn make(
     }
     for (at, (reader, axes, places)) in files.iter().enumerate() {
         let unpacked = job.unpacked.get(at).and_then(Option::as_ref);
-        let held = unpacked.map(|unpacked| WithUnpacked { reader: reader.as_ref(), unpacked });
+        let held = unpacked.map(|unpacked| WithUnpacked { reader: reader.as_ref(), unpacked: std::slice::from_ref(unpacked) });
         let reader: &dyn Reader = held.as_ref().map_or(reader.as_ref(), |held| held);
         let source = Source { reader, axes, places };
         let put = read::guarded(|| window.put(&source, grid, rules)).unwrap_or_else(|panic| Err(GridError::GaveUp(panic)));

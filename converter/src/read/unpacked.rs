@@ -12,6 +12,9 @@ use super::{Attribute, Dimension, Kind, ReadError, Reader, Values, Variable};
 /// What is inflated at once, unless one line of chunks is larger.
 const PIECE: usize = 32 << 20;
 
+/// Values that are written at once.
+const BLOCK: usize = 1 << 16;
+
 /// One variable of a file, whose parts will be read along its first dimension again and again.
 #[derive(Debug)]
 pub struct Unpacked {
@@ -51,6 +54,12 @@ impl Unpacked {
     /// Those rows of chunks that some rows lie in.
     fn numbers(&self, rows: &Range<usize>) -> Range<usize> {
         if rows.is_empty() { 0..0 } else { rows.start / self.chunk[0]..(rows.end - 1) / self.chunk[0] + 1 }
+    }
+
+    /// The variable.
+    #[must_use]
+    pub fn index(&self) -> usize {
+        self.index
     }
 
     /// A part with these rows has been read: what nobody else wants is given up.
@@ -106,7 +115,7 @@ impl Unpacked {
         let inner: usize = lengths[1..].iter().product();
         let Some((&second, rest)) = lengths[1..].split_first() else {
             let values = reader.read_part(self.index, std::slice::from_ref(rows))?;
-            file.write_all_at(&values.to_le_bytes(), 0).map_err(scratch)?;
+            values.each_le_bytes(BLOCK, |bytes, at| file.write_all_at(bytes, at as u64)).map_err(scratch)?;
             return Ok(file);
         };
         let line: usize = rest.iter().product();
@@ -130,10 +139,10 @@ fn scratch(error: std::io::Error) -> ReadError {
     ReadError::Scratch(error.to_string())
 }
 
-/// A file of which one variable is read out of scratch.
+/// A file of which some variables are read out of scratch.
 pub struct WithUnpacked<'a> {
     pub reader: &'a dyn Reader,
-    pub unpacked: &'a Unpacked,
+    pub unpacked: &'a [Unpacked],
 }
 
 impl Reader for WithUnpacked<'_> {
@@ -149,11 +158,14 @@ impl Reader for WithUnpacked<'_> {
         self.reader.attributes()
     }
 
+    fn chunks(&self) -> Vec<Option<Vec<usize>>> {
+        self.reader.chunks()
+    }
+
     fn read_part(&self, index: usize, selection: &[Range<usize>]) -> Result<Values, ReadError> {
-        if index == self.unpacked.index && !selection.iter().any(Range::is_empty) {
-            self.unpacked.read(self.reader, selection)
-        } else {
-            self.reader.read_part(index, selection)
+        match self.unpacked.iter().find(|unpacked| unpacked.index == index) {
+            Some(unpacked) if !selection.iter().any(Range::is_empty) => unpacked.read(self.reader, selection),
+            _ => self.reader.read_part(index, selection),
         }
     }
 }
@@ -202,7 +214,7 @@ mod tests {
         let parts = [[0..4, 0..2, 0..6], [0..4, 2..5, 0..3], [0..4, 2..5, 3..6], [4..7, 0..5, 1..4]];
         let rows: Vec<Range<usize>> = parts.iter().map(|part| part[0].clone()).collect();
         let unpacked = Unpacked::new(&file, 0, &[3, 2, 6], &rows).expect("numbers in chunks");
-        let reader = WithUnpacked { reader: &file, unpacked: &unpacked };
+        let reader = WithUnpacked { reader: &file, unpacked: std::slice::from_ref(&unpacked) };
         for part in &parts {
             assert_eq!(reader.read_part(0, part).expect("readable"), values.clone().part(&lengths, part), "{part:?}");
             unpacked.release(&part[0]);

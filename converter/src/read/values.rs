@@ -159,6 +159,22 @@ impl Values {
         })
     }
 
+    /// The same, some values at a time, with the place of their first byte.
+    ///
+    /// # Errors
+    /// What `take` says.
+    pub fn each_le_bytes<E>(&self, values: usize, mut take: impl FnMut(&[u8], usize) -> Result<(), E>) -> Result<(), E> {
+        let mut bytes = Vec::new();
+        for_numbers!(self, v => v.chunks(values.max(1)).try_fold(0, |at, block| {
+            bytes.clear();
+            bytes.extend(block.iter().flat_map(|number| number.to_le_bytes()));
+            take(&bytes, at).map(|()| at + bytes.len())
+        }).map(drop), other => match other {
+            Self::Char(bytes) => take(bytes, 0),
+            _ => Ok(()),
+        })
+    }
+
     /// What [`Values::to_le_bytes`] made bytes of.
     #[must_use]
     pub fn from_le_bytes(kind: Kind, bytes: &[u8]) -> Self {

@@ -17,9 +17,9 @@ use super::notes::Notes;
 use super::rows::{Rows, TableRows, VariableRows};
 use super::source::{Functions, Sources};
 use super::spool::{SlabColumns, Spool};
-use super::{Allowance, Content, Conversion, FileError, FileReport, OpenFile, Sink, estimate, partition};
+use super::{Allowance, Content, Conversion, FileError, FileReport, OpenFile, Sink, estimate, partition, unpack};
 use crate::read::csv::Look;
-use crate::read::{self, ReadError, Reader};
+use crate::read::{self, ReadError, Reader, WithUnpacked};
 use crate::source::FileName;
 
 /// Converts a file. What the schema's type cannot hold is known only once all slabs were seen; where
@@ -113,10 +113,13 @@ impl<'a> Pass<'a> {
             self.notes.say(note.as_str());
         }
         let slabs = estimate::slabs(reader, self.config(), &layout, length, self.allowance.bytes)?;
+        let unpacked = unpack::shared(reader, self.config(), &layout, &slabs);
+        let held = WithUnpacked { reader, unpacked: &unpacked };
         let mut kept = BTreeMap::new();
         for slab in slabs {
-            let rows = VariableRows::new(self.conversion, reader, &layout, slab, &mut kept);
+            let rows = VariableRows::new(self.conversion, &held, &layout, slab.clone(), &mut kept);
             self.slab(Rows::Variables(rows))?;
+            unpack::release(reader, &unpacked, &slab);
         }
         note_unknown(self.config(), reader.variables().iter().map(|v| v.name.as_str()), &mut self.notes);
         self.check()

@@ -32,7 +32,7 @@ pub(super) fn bytes(reader: &dyn Reader, config: &DatasetConfig, layout: &Layout
     decoded.saturating_mul(2).saturating_add(largest).saturating_add(working)
 }
 
-fn wanted<'a>(reader: &'a dyn Reader, config: &'a DatasetConfig) -> impl Iterator<Item = &'a Variable> {
+pub(super) fn wanted<'a>(reader: &'a dyn Reader, config: &'a DatasetConfig) -> impl Iterator<Item = &'a Variable> {
     reader.variables().iter().filter(|v| config.schema.iter().any(|s| s.name == v.name))
 }
 

@@ -25,6 +25,7 @@ mod source;
 mod spool;
 mod tile;
 mod time;
+mod unpack;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -149,23 +149,28 @@ pub(super) struct Placement {
 }
 
 impl Slab {
-    /// Places a variable of these dimensions; none when one of them is no dimension of the rows.
-    pub(super) fn place(&self, dimensions: &[usize]) -> Option<Placement> {
-        let mut selection = Vec::with_capacity(dimensions.len());
-        // The axis each dimension follows, with its instances if it is one of them.
-        let mut followed: Vec<(usize, Option<&Instances>)> = Vec::with_capacity(dimensions.len());
-        for &dimension in dimensions {
+    /// What is read of a variable of these dimensions: along its own axes what the slab has, along instances all.
+    pub(super) fn selection(&self, dimensions: &[usize]) -> Option<Vec<Range<usize>>> {
+        let of = |&dimension: &usize| {
             let axis = self.shape.axis_of(dimension)?;
             let own = &self.shape.axes[axis];
             if own.dimension == dimension {
-                selection.push(self.ranges[axis].clone());
-                followed.push((axis, None));
-            } else {
-                let instances = own.instances.iter().find(|i| i.dimension == dimension)?;
-                selection.push(0..instances.length);
-                followed.push((axis, Some(instances)));
+                return Some(self.ranges[axis].clone());
             }
-        }
+            Some(0..own.instances.iter().find(|instances| instances.dimension == dimension)?.length)
+        };
+        dimensions.iter().map(of).collect()
+    }
+
+    /// Places a variable of these dimensions; none when one of them is no dimension of the rows.
+    pub(super) fn place(&self, dimensions: &[usize]) -> Option<Placement> {
+        let selection = self.selection(dimensions)?;
+        // The axis each dimension follows, with its instances if it is one of them.
+        let follow = |&dimension: &usize| {
+            let axis = self.shape.axis_of(dimension)?;
+            Some((axis, self.shape.axes[axis].instances.iter().find(|instances| instances.dimension == dimension)))
+        };
+        let followed: Vec<(usize, Option<&Instances>)> = dimensions.iter().map(follow).collect::<Option<_>>()?;
         let values = selection.iter().map(Range::len).product();
         let mut strides = vec![0usize; self.ranges.len()];
         let mut gathers: Vec<Gather> = Vec::new();

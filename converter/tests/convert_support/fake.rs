@@ -1,6 +1,9 @@
 //! A file made of values, without any container.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use converter::read::{Attribute, Dimension, ReadError, Reader, Values, Variable};
 
@@ -10,6 +13,9 @@ pub struct Fake {
     variables: Vec<Variable>,
     values: Vec<Values>,
     attributes: Vec<Attribute>,
+    chunks: BTreeMap<usize, Vec<usize>>,
+    /// Chunks of variables that have any, each as often as it was inflated.
+    pub inflated: Arc<AtomicUsize>,
 }
 
 impl Fake {
@@ -39,6 +45,12 @@ impl Fake {
         self.with("units", text(units))
     }
 
+    /// The chunks of the last variable.
+    pub fn chunked(mut self, lengths: &[usize]) -> Self {
+        self.chunks.insert(self.variables.len() - 1, lengths.to_vec());
+        self
+    }
+
     /// A global attribute.
     pub fn global(mut self, name: &str, values: Values) -> Self {
         self.attributes.push(Attribute { name: name.into(), values });
@@ -63,7 +75,15 @@ impl Reader for Fake {
         &self.attributes
     }
 
+    fn chunks(&self) -> Vec<Option<Vec<usize>>> {
+        (0..self.variables.len()).map(|index| self.chunks.get(&index).cloned()).collect()
+    }
+
     fn read_part(&self, index: usize, selection: &[Range<usize>]) -> Result<Values, ReadError> {
+        if let Some(chunk) = self.chunks.get(&index) {
+            let along = selection.iter().zip(chunk).map(|(range, length)| (range.end - 1) / length - range.start / length + 1);
+            self.inflated.fetch_add(along.product(), Ordering::Relaxed);
+        }
         let lengths: Vec<usize> = self.variables[index].dimensions.iter().map(|&d| self.dimensions[d].length).collect();
         Ok(self.values[index].clone().part(&lengths, selection))
     }
