@@ -347,7 +347,7 @@ fn ragged_arrays_go_in_slabs_too() {
         .variable("TEMP", &[&o], Values::F32((0..samples).map(|i| i as f32).collect()));
     let config = demo(None, "TIME", TRAJECTORY, |_| {});
     let convert = |bytes| {
-        let (report, mut objects) = convert_fake_with(&config, Compat::Fixed, &file, Allowance { bytes, threads: 1 }).unwrap();
+        let (report, mut objects) = convert_fake_with(&config, Compat::Fixed, &file, Allowance::new(bytes, 1)).unwrap();
         objects.sort_by(|a, b| a.key.cmp(&b.key));
         let temperatures = column(&objects, "TEMP");
         (report, objects.iter().map(convert_support::body).collect::<Vec<_>>(), temperatures)
@@ -375,7 +375,7 @@ fn a_gap_that_only_a_later_slab_has_is_a_null_there() {
         .variable("TEMP", &[&o], Values::F32((0..samples).map(|i| i as f32).collect()));
     let config = demo(None, "TIME", TRAJECTORY, |_| {});
     let convert = |bytes| {
-        let (_, mut objects) = convert_fake_with(&config, Compat::Fixed, &file, Allowance { bytes, threads: 1 }).unwrap();
+        let (_, mut objects) = convert_fake_with(&config, Compat::Fixed, &file, Allowance::new(bytes, 1)).unwrap();
         objects.sort_by(|a, b| a.key.cmp(&b.key));
         objects.iter().flat_map(|object| column(std::slice::from_ref(object), "trip")).collect::<Vec<_>>()
     };

@@ -52,8 +52,8 @@ fn file(times: usize, depths: usize) -> Fake {
         .variable("site", &[], text("nowhere"))
 }
 
-fn allowed(bytes: u64, threads: usize) -> Allowance {
-    Allowance { bytes, threads }
+fn allowed(bytes: u64, threads: usize) -> Allowance<'static> {
+    Allowance::new(bytes, threads)
 }
 
 fn sorted(result: (FileReport, Vec<ConvertedObject>)) -> (FileReport, Vec<(String, bytes::Bytes, u64)>) {

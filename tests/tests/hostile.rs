@@ -41,7 +41,7 @@ fn subjects(folder: &Path) -> Result<Vec<(Vec<u8>, Arc<DatasetConfig>)>> {
 }
 
 fn convert(conversion: &Conversion, bytes: Vec<u8>) -> Result<u64, FileError> {
-    let (name, allowance) = ("x.nc".into(), Allowance { bytes: 64 << 20, threads: 1 });
+    let (name, allowance) = ("x.nc".into(), Allowance::new(64 << 20, 1));
     Ok(conversion.convert(&name, &conversion.open(&name, Bytes::from(bytes))?, allowance, &mut |_| Ok(()))?.rows)
 }
 

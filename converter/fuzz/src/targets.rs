@@ -101,7 +101,7 @@ fn rows(name: &str, bytes: &[u8], config: &Value) {
     let Some(config) = typed(config) else { return };
     let Ok(now) = "2026-06-01T00:00:00Z".parse() else { return };
     let conversion = Conversion::new(&config, Compat::Fixed, now);
-    let (name, allowance) = (name.into(), Allowance { bytes: 64 << 20, threads: 1 });
+    let (name, allowance) = (name.into(), Allowance::new(64 << 20, 1));
     let Ok(file) = conversion.open(&name, Bytes::copy_from_slice(bytes)) else { return };
     if let Err(FileError::GaveUp(panic)) = conversion.convert(&name, &file, allowance, &mut |_| Ok(())) {
         panic!("gave up: {panic}");

@@ -102,7 +102,8 @@ impl Converter {
         let more = if needed < LARGE { None } else { self.threads.try_acquire_many(self.threads.available_permits() as u32).ok() };
         let threads = 1 + more.as_ref().map_or(0, SemaphorePermit::num_permits);
         let mut outlet = Outlet::new(send, &self.context.destination);
-        let report = self.conversion.convert(name, &opened, Allowance { bytes, threads }, &mut |object| outlet.take(object))?;
+        let allowance = Allowance { bytes, threads, spare: Some(&self.threads) };
+        let report = self.conversion.convert(name, &opened, allowance, &mut |object| outlet.take(object))?;
         outlet.empty()?;
         Ok(Worked { report, _memory: memory })
     }

@@ -28,7 +28,7 @@ pub(super) fn run(
     conversion: &Conversion,
     name: &FileName,
     file: &OpenFile,
-    allowance: Allowance,
+    allowance: Allowance<'_>,
     sink: &mut Sink,
 ) -> Result<FileReport, FileError> {
     let mut facts = Facts::default();
@@ -54,7 +54,7 @@ pub(super) fn run(
     }
 }
 
-fn finish(mut report: FileReport, spool: Spool, notes: Notes, sink: &mut Sink) -> Result<FileReport, FileError> {
+fn finish(mut report: FileReport, spool: Spool<'_>, notes: Notes, sink: &mut Sink) -> Result<FileReport, FileError> {
     spool.objects(&mut |object| {
         report.rows += object.rows;
         sink(object)
@@ -64,13 +64,13 @@ fn finish(mut report: FileReport, spool: Spool, notes: Notes, sink: &mut Sink) -
 }
 
 /// One time through a file.
-struct Pass<'a> {
+struct Pass<'a, 'f> {
     conversion: &'a Conversion,
     name: &'a FileName,
-    allowance: Allowance,
-    facts: &'a mut Facts,
+    allowance: Allowance<'a>,
+    facts: &'f mut Facts,
     report: FileReport,
-    spool: Spool,
+    spool: Spool<'a>,
     notes: Notes,
     rows: u64,
     slabs: usize,
@@ -82,8 +82,8 @@ struct Pass<'a> {
     seen: Vec<bool>,
 }
 
-impl<'a> Pass<'a> {
-    fn new(conversion: &'a Conversion, name: &'a FileName, allowance: Allowance, facts: &'a mut Facts) -> Self {
+impl<'a, 'f> Pass<'a, 'f> {
+    fn new(conversion: &'a Conversion, name: &'a FileName, allowance: Allowance<'a>, facts: &'f mut Facts) -> Self {
         Self {
             conversion,
             name,

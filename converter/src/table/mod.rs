@@ -32,6 +32,7 @@ use std::sync::Arc;
 
 use crds::config::{DatasetConfig, Partition};
 use crds::wire::{Compat, Reason};
+use tokio::sync::Semaphore;
 
 use crate::read::{self, Input, Reader};
 use crate::source::FileName;
@@ -59,14 +60,21 @@ pub struct ConvertedObject {
 
 /// What the conversion of one file may use.
 #[derive(Clone, Copy, Debug)]
-pub struct Allowance {
+pub struct Allowance<'a> {
     pub bytes: u64,
     pub threads: usize,
+    /// Threads that may fall free while it is at work.
+    pub spare: Option<&'a Semaphore>,
 }
 
-impl Allowance {
+impl Allowance<'_> {
     /// Everything at once, on one thread.
-    pub const UNBOUNDED: Self = Self { bytes: u64::MAX, threads: 1 };
+    pub const UNBOUNDED: Self = Self::new(u64::MAX, 1);
+
+    #[must_use]
+    pub const fn new(bytes: u64, threads: usize) -> Self {
+        Self { bytes, threads, spare: None }
+    }
 
     /// Bytes of one object above which it goes to a scratch file.
     fn object_bytes(self) -> u64 {

@@ -8,6 +8,7 @@ use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_schema::SchemaRef;
+use tokio::sync::SemaphorePermit;
 
 use super::column::{Column, Picked};
 use super::scratch::{Scratch, StoredGroup, StoredRows};
@@ -62,8 +63,8 @@ struct Group {
 }
 
 /// The rows of a file, by the object they belong to.
-pub(super) struct Spool {
-    allowance: Allowance,
+pub(super) struct Spool<'a> {
+    allowance: Allowance<'a>,
     schema: Option<SchemaRef>,
     /// A column changed its type on the way: the file is gone through again, nothing is kept.
     spoiled: bool,
@@ -74,8 +75,8 @@ pub(super) struct Spool {
     scratch: Option<Scratch>,
 }
 
-impl Spool {
-    pub(super) fn new(allowance: Allowance) -> Self {
+impl<'a> Spool<'a> {
+    pub(super) fn new(allowance: Allowance<'a>) -> Self {
         Self { allowance, schema: None, spoiled: false, groups: Vec::new(), positions: HashMap::new(), held: 0, scratch: None }
     }
 
@@ -144,39 +145,49 @@ impl Spool {
         })
     }
 
-    /// Writes the objects, on as many threads as allowed; they come in any order.
+    /// Writes the objects, on as many threads as allowed and on those that fall free meanwhile; they come in any order.
     pub(super) fn objects(self, sink: &mut Sink) -> Result<(), FileError> {
-        let Some(schema) = self.schema else { return Ok(()) };
-        let format = ObjectFormat::new(&schema)?;
-        let (groups, scratch, allowance) = (self.groups, self.scratch, self.allowance);
-        let threads = allowance.threads.min(groups.len()).max(1);
-        if threads == 1 {
-            let mut encoder = ChunkEncoder::default();
-            for group in groups {
-                sink(group.object(&format, &mut encoder, scratch.as_ref(), allowance)?)?;
-            }
-            return Ok(());
-        }
+        let Some(schema) = &self.schema else { return Ok(()) };
+        let format = ObjectFormat::new(schema)?;
         let next = AtomicUsize::new(0);
+        let mut encoder = ChunkEncoder::default();
+        let one = |encoder: &mut ChunkEncoder| {
+            let group = self.groups.get(next.fetch_add(1, Ordering::Relaxed))?;
+            Some(group.object(&format, encoder, self.scratch.as_ref(), self.allowance))
+        };
         std::thread::scope(|scope| {
-            let (send, receive) = sync_channel(threads);
-            for _ in 0..threads {
-                let (send, next, groups, format, scratch) = (send.clone(), &next, &groups, &format, scratch.as_ref());
+            let (send, receive) = sync_channel(self.allowance.threads.max(2));
+            let help = |lent: Option<SemaphorePermit<'a>>| {
+                let (send, one) = (send.clone(), &one);
                 scope.spawn(move || {
+                    let _lent = lent;
                     let mut encoder = ChunkEncoder::default();
-                    while let Some(group) = groups.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        let object = read::guarded(|| group.object(format, &mut encoder, scratch, allowance))
-                            .unwrap_or_else(|panic| Err(FileError::GaveUp(panic)));
+                    let mut next = || read::guarded(|| one(&mut encoder)).unwrap_or_else(|panic| Some(Err(FileError::GaveUp(panic))));
+                    while let Some(object) = next() {
                         let failed = object.is_err();
                         if send.send(object).is_err() || failed {
                             break;
                         }
                     }
                 });
+            };
+            (1..self.allowance.threads.min(self.groups.len())).for_each(|_| help(None));
+            let left = || self.groups.len().saturating_sub(next.load(Ordering::Relaxed));
+            loop {
+                if left() > 1
+                    && let Some(lent) = self.allowance.spare.and_then(|spare| spare.try_acquire().ok())
+                {
+                    help(Some(lent));
+                }
+                let Some(object) = one(&mut encoder) else { break };
+                sink(object?)?;
+                while let Ok(object) = receive.try_recv() {
+                    sink(object?)?;
+                }
             }
             drop(send);
-            // Leaving early drops the receiver, and with it the writers stop.
-            receive.iter().try_for_each(|object| sink(object?))
+            // Leaving early drops the receiver, and with it the helpers stop.
+            receive.into_iter().try_for_each(|object| sink(object?))
         })
     }
 }
@@ -320,13 +331,14 @@ mod tests {
     use std::collections::BTreeMap;
 
     use arrow_array::{ArrayRef, BooleanArray, Float64Array, StringArray};
+    use tokio::sync::Semaphore;
 
     use super::super::broadcast::Broadcast;
     use super::super::column::Placed;
     use super::*;
 
     /// Slabs of rows that go to one object in runs and to another one by one.
-    fn objects(allowance: Allowance, with_flags: bool) -> BTreeMap<String, (u64, Vec<u8>)> {
+    fn objects(allowance: Allowance<'_>, with_flags: bool) -> BTreeMap<String, (u64, Vec<u8>)> {
         const ROWS: usize = 15_000;
         let mut spool = Spool::new(allowance);
         for slab in 0..10 {
@@ -368,8 +380,12 @@ mod tests {
             );
             // Every slab spills; the footers of full row groups are soon too much for the smallest.
             for (bytes, threads) in [(64 << 10, 1), (1 << 20, 1), (1 << 20, 2)] {
-                assert!(objects(Allowance { bytes, threads }, with_flags) == expected, "{bytes} bytes, {threads} threads");
+                assert!(objects(Allowance::new(bytes, threads), with_flags) == expected, "{bytes} bytes, {threads} threads");
             }
+            let spare = Semaphore::new(1);
+            let lent = Allowance { spare: Some(&spare), ..Allowance::new(1 << 20, 1) };
+            assert!(objects(lent, with_flags) == expected, "a thread that fell free");
+            assert_eq!(spare.available_permits(), 1, "it is given back");
         }
     }
 }
