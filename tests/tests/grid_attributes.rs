@@ -388,23 +388,65 @@ async fn a_file_that_changes_while_it_is_read_is_left_to_the_next_run() -> Resul
     grid.idle().await
 }
 
-/// A label beside the numbers is no reason to refuse a file.
+/// In the schema as `object` or `string`, of characters or of strings, static or by row, missing in one file; and as a
+/// coordinate that nobody asked for.
 #[tokio::test]
-async fn a_coordinate_of_texts_that_nobody_asked_for_is_left_out() -> Result<()> {
+async fn texts_have_any_length() -> Result<()> {
+    let long = "a remark that is longer than all before";
+    for compat in [Compat::Fixed, Compat::Incumbent] {
+        let grid = changed(Knobs::default(), compat, |config| {
+            config["schema"]["SITE"] = json!({"type": "object", "dims": ["LATITUDE"]});
+            config["schema"]["REMARK"] = json!({"type": "string", "dims": ["TIME"]});
+        })?;
+        let sites = Cells::characters(&["south", "north of it"], 12, 0);
+        put(&grid, "a.nc", &[0], |file| {
+            file.dimension("letters", 12);
+            file.variable("SITE", &["LATITUDE", "letters"], sites.clone());
+        })?;
+        put(&grid, "b.nc", &[1], |file| {
+            file.dimension("letters", 12).dimension("more_letters", 40);
+            file.variable("SITE", &["LATITUDE", "letters"], sites.clone());
+            file.variable("REMARK", &["TIME", "more_letters"], Cells::characters(&[long], 40, 0));
+        })?;
+        let Digest::Commit { files, .. } = run(&grid, "one").await? else { panic!("no commit") };
+        assert_eq!(files.processed, 2, "{compat:?}");
+        let arrays = grid_bed::store::read(&grid.folder())?;
+        assert_eq!(arrays["SITE"].texts(), ["south", "north of it"]);
+        assert_eq!(arrays["REMARK"].texts(), ["", long]);
+        let told = seen(&grid)?;
+        assert_eq!(json!([told["types"]["SITE"], told["firsts"]["SITE"]]), json!([told["types"]["filename"], "south"]));
+        assert_eq!(json!([told["types"]["REMARK"], told["firsts"]["REMARK"]]), json!([told["types"]["filename"], ""]));
+
+        // Another site is no more of this store than another depth is.
+        put(&grid, "c.nc", &[2], |file| {
+            file.dimension("letters", 12);
+            file.variable("SITE", &["LATITUDE", "letters"], Cells::characters(&["south", "east"], 12, 0));
+        })?;
+        let Digest::Commit { files, errors, .. } = run(&grid, "two").await? else { panic!("no commit") };
+        let reasons: Vec<Reason> = errors.iter().map(|group| group.reason).collect();
+        let expected = if compat == Compat::Fixed { (0, 1, vec![Reason::StaticChanged]) } else { (1, 0, vec![]) };
+        assert_eq!((files.processed, files.failed, reasons), expected, "{compat:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_coordinate_of_texts_that_nobody_asked_for_stays_one() -> Result<()> {
     for compat in [Compat::Fixed, Compat::Incumbent] {
         let grid = changed(Knobs::default(), compat, |_| {})?;
-        for (key, day) in [("a.nc", 0), ("b.nc", 1)] {
+        for (key, day, label) in [("a.nc", 0, "calm"), ("b.nc", 1, "rather windy")] {
             put(&grid, key, &[day], |file| {
                 file.container = Container::Netcdf4;
-                file.variable("LABEL", &["TIME"], Cells::Text(vec!["calm".to_owned()]));
+                file.variable("LABEL", &["TIME"], Cells::Text(vec![label.to_owned()]));
                 file.at("SPEED").set("coordinates", "LABEL");
             })?;
         }
-        let Digest::Commit { files, warnings, .. } = run(&grid, "one").await? else { panic!("no commit") };
+        let Digest::Commit { files, .. } = run(&grid, "one").await? else { panic!("no commit") };
         assert_eq!(files.processed, 2, "{compat:?}");
-        assert!(warnings.iter().any(|warning| warning.contains("\"LABEL\"")), "{warnings:?}");
-        let (_, arrays) = parse_zmetadata(&std::fs::read(grid.folder().join(".zmetadata"))?)?;
-        assert!(!arrays.contains_key("LABEL") && !arrays["SPEED"].attributes.contains_key("coordinates"));
+        let arrays = grid_bed::store::read(&grid.folder())?;
+        assert_eq!(arrays["LABEL"].texts(), ["calm", "rather windy"]);
+        assert_eq!(arrays["SPEED"].array.attributes["coordinates"].as_text(), Some("LABEL"));
+        assert_eq!(seen(&grid)?["firsts"]["LABEL"], "calm");
     }
     Ok(())
 }

@@ -2,15 +2,19 @@
 
 use std::ops::Range;
 
-use crate::zarr::ArrayMetadata;
+use crate::zarr::{ArrayMetadata, Dtype};
 
 /// What a box takes at most, unless the chunks of the source are larger: many small ones are made in the same memory.
 const BOX: u64 = 64 << 20;
 
+/// What a text takes, by a guess.
+const TEXT: u64 = 64;
+
 /// Bytes that one chunk needs while it is made: a value is there as it is read, as it is decoded, in the box, and in its
 /// chunk.
 pub(super) fn needed(metadata: &ArrayMetadata) -> u64 {
-    let width = (metadata.dtype.width() as u64 + 8) * 2;
+    let width = if metadata.dtype == Dtype::Object { TEXT } else { metadata.dtype.width() as u64 };
+    let width = (width + 8) * 2;
     metadata.chunks.iter().fold(width, |bytes, &length| bytes.saturating_mul(length))
 }
 
@@ -67,7 +71,7 @@ fn least_common_multiple(one: u64, other: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::zarr::{Dtype, Fill};
+    use crate::zarr::Fill;
 
     #[test]
     fn boxes_have_edges_of_the_source_where_memory_holds_it() {

@@ -11,7 +11,7 @@ use crate::cf::Rules;
 use crate::error::StageError;
 use crate::grid::{Axes, GridError, Source, Window};
 use crate::read::{self, Reader, Unpacked, WithUnpacked};
-use crate::zarr::{Array, Fill, decode_chunk, encode_chunk, is_all_fill};
+use crate::zarr::Array;
 
 /// One box of one array.
 pub(super) struct Job {
@@ -57,8 +57,8 @@ pub(super) fn make(
     for (index, key) in published.chunks {
         // One that is not there says nothing.
         let Some(bytes) = (published.get)(key).map_err(Stop::Stage)? else { continue };
-        let raw = decode_chunk(&job.array.metadata, &bytes).map_err(|error| Stop::Stage(StageError::corrupt(key, error)))?;
-        window.keep(append, index, &raw, published.rows.iter().copied());
+        let kept = window.keep(append, index, &bytes, published.rows.iter().copied());
+        kept.map_err(|error| Stop::Stage(StageError::corrupt(key, error)))?;
     }
     for (at, (reader, axes, places)) in files.iter().enumerate() {
         let unpacked = job.unpacked.get(at).and_then(Option::as_ref);
@@ -68,16 +68,10 @@ pub(super) fn make(
         let put = read::guarded(|| window.put(&source, grid, rules)).unwrap_or_else(|panic| Err(GridError::GaveUp(panic)));
         put.map_err(|error| Stop::File(at, error))?;
     }
-    let metadata = &job.array.metadata;
     let mut made = Vec::new();
     for index in window.chunks() {
-        let raw = window.chunk(&index);
-        let body = if metadata.fill != Fill::Null && is_all_fill(metadata, &raw) {
-            None
-        } else {
-            Some(encode_chunk(metadata, &raw).map_err(|error| ours(error.into()))?)
-        };
-        made.push((index, body));
+        let object = window.object(&index).map_err(|error| ours(error.into()))?;
+        made.push((index, object));
     }
     Ok(made)
 }

@@ -91,10 +91,6 @@ pub fn new_group(reader: &dyn Reader, axes: &Axes, config: &DatasetConfig, grid:
             _ if !raw && variable.kind != Kind::Char => (Dtype::F64, Fill::Nan),
             _ => untyped(reader, variable)?,
         };
-        if dtype == Dtype::Object {
-            let detail = "text of any length is not written; write the type as <U and its greatest length".to_owned();
-            return Err(GridError::Cast { variable: name.to_owned(), to: "an array".to_owned(), detail });
-        }
         let mut attributes = attributes(variable, if raw { &RAW_ENCODING } else { &ENCODING });
         match known.map(|known| known.grid_type) {
             Some(GridType::TimestampNs) if !is_index => {
@@ -177,10 +173,6 @@ fn created(
     let shape = dimensions.iter().map(lengths).collect::<Result<Vec<u64>, _>>()?;
     let chunks = dimensions.iter().zip(&shape).map(|(name, &length)| chunk(name, length)).collect();
     let (dtype, fill) = typed(variable.grid_type);
-    if dtype == Dtype::Object || (matches!(dtype, Dtype::Unicode(_) | Dtype::Bytes(_)) && variable.source.is_none()) {
-        let detail = "the file lacks it, and only numbers can be made";
-        return Err(GridError::MissingVariable { name: variable.name.clone(), detail });
-    }
     let mut attributes: Attributes = variable.attributes.iter().map(|(name, value)| (name.clone(), Attr::from(value.clone()))).collect();
     set_dimensions(&mut attributes, dimensions);
     Ok(Array { metadata: ArrayMetadata::new(shape, chunks, dtype, fill), attributes })
@@ -194,13 +186,14 @@ fn auxiliary(reader: &dyn Reader) -> BTreeSet<String> {
     reader.variables().iter().filter(|v| names.contains(v.name.as_str()) && !is_index(v)).map(|v| v.name.clone()).collect()
 }
 
-/// Coordinates that nobody asked for and whose values no array holds: texts of any length, and compound types. They are
-/// left out; a file is not refused for what is only in its margin.
+/// Coordinates that nobody asked for and whose values no array holds: compound ones. They are left out; a file is not
+/// refused for what is only in its margin.
 pub fn unwritten<'a>(reader: &'a dyn Reader, grid: &GridConfig) -> Vec<&'a str> {
     let names = auxiliary(reader);
-    let unwritten = reader.variables().iter().filter(|variable| {
-        matches!(variable.kind, Kind::Text | Kind::Other) && names.contains(&variable.name) && grid.variable(&variable.name).is_none()
-    });
+    let unwritten = reader
+        .variables()
+        .iter()
+        .filter(|variable| variable.kind == Kind::Other && names.contains(&variable.name) && grid.variable(&variable.name).is_none());
     unwritten.map(|variable| variable.name.as_str()).collect()
 }
 
@@ -307,8 +300,9 @@ pub(super) fn untyped(reader: &dyn Reader, variable: &Variable) -> Result<(Dtype
         Kind::F32 => Dtype::F32,
         Kind::F64 => Dtype::F64,
         Kind::Char => Dtype::Bytes(joined_dimension(reader, variable).map_or(1, |d| d.length as u32)),
-        Kind::Text | Kind::Other => {
-            let detail = "coordinates of text or of compound types are not converted".to_owned();
+        Kind::Text => Dtype::Object,
+        Kind::Other => {
+            let detail = "coordinates of compound types are not converted".to_owned();
             return Err(GridError::Cast { variable: variable.name.clone(), to: "a coordinate".to_owned(), detail });
         }
     };
@@ -318,6 +312,7 @@ pub(super) fn untyped(reader: &dyn Reader, variable: &Variable) -> Result<(Dtype
         Some(fill) => fill.to_i128().and_then(|fill| fill.first().copied()).map(Fill::Integer),
         None => None,
     };
+    let fill = fill.filter(|_| dtype != Dtype::Object);
     Ok((dtype, fill.unwrap_or(if dtype.is_float() { Fill::Nan } else { Fill::Null })))
 }
 
@@ -348,6 +343,35 @@ mod tests {
             }
         });
         crds::config::validate(&merged).expect("a config").config.grid.expect("a grid")
+    }
+
+    struct Margin(Vec<Variable>);
+
+    impl Reader for Margin {
+        fn dimensions(&self) -> &[Dimension] {
+            &[]
+        }
+
+        fn variables(&self) -> &[Variable] {
+            &self.0
+        }
+
+        fn attributes(&self) -> &[crate::read::Attribute] {
+            &[]
+        }
+
+        fn read_part(&self, _: usize, _: &[std::ops::Range<usize>]) -> Result<Values, crate::read::ReadError> {
+            Ok(Values::Text(Vec::new()))
+        }
+    }
+
+    #[test]
+    fn only_coordinates_that_no_array_holds_are_left_out() {
+        let variable = |name: &str, kind| Variable { name: name.into(), kind, dimensions: vec![], attributes: vec![] };
+        let mut speaks = variable("v", Kind::F32);
+        speaks.attributes.push(crate::read::Attribute { name: "coordinates".into(), values: Values::Text(vec!["label pair".into()]) });
+        let file = Margin(vec![speaks, variable("label", Kind::Text), variable("pair", Kind::Other), variable("alone", Kind::Other)]);
+        assert_eq!(unwritten(&file, &config(&json!({"v": {"type": "float"}}))), ["pair"]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Values as they lie in a chunk: decoded (spec 1.3b), cast as numpy casts (1.4 step 7, 3.3), little-endian.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -56,12 +57,8 @@ pub fn cast(variable: &str, decoded: &ArrayRef, dtype: Dtype) -> Result<Vec<u8>,
             let flags: Int8Array = decoded.as_boolean().iter().map(|flag| Some(i8::from(flag.unwrap_or(true)))).collect();
             integers::<Int8Type>(&(Arc::new(flags) as ArrayRef), dtype)
         }
-        DataType::Utf8 if matches!(dtype, Dtype::Unicode(_) | Dtype::Bytes(_)) => {
-            Some(decoded.as_string::<i32>().iter().flat_map(|text| dtype.text_bytes(text.unwrap_or_default())).collect())
-        }
-        DataType::Binary if matches!(dtype, Dtype::Unicode(_) | Dtype::Bytes(_)) => {
-            let texts = decoded.as_binary::<i32>().iter().map(|bytes| String::from_utf8_lossy(bytes.unwrap_or_default()));
-            Some(texts.flat_map(|text| dtype.text_bytes(&text)).collect())
+        DataType::Utf8 | DataType::Binary if matches!(dtype, Dtype::Unicode(_) | Dtype::Bytes(_)) => {
+            Some(texts(variable, decoded)?.iter().flat_map(|text| dtype.text_bytes(text)).collect())
         }
         _ => None,
     };
@@ -70,6 +67,18 @@ pub fn cast(variable: &str, decoded: &ArrayRef, dtype: Dtype) -> Result<Vec<u8>,
         to: dtype.to_string(),
         detail: format!("it holds {}", decoded.data_type()),
     })
+}
+
+/// Texts; a missing one is empty.
+///
+/// # Errors
+/// When the values are no texts.
+pub fn texts<'a>(variable: &str, decoded: &'a ArrayRef) -> Result<Vec<Cow<'a, str>>, GridError> {
+    match decoded.data_type() {
+        DataType::Utf8 => Ok(decoded.as_string::<i32>().iter().map(|text| text.unwrap_or_default().into()).collect()),
+        DataType::Binary => Ok(decoded.as_binary::<i32>().iter().map(|bytes| String::from_utf8_lossy(bytes.unwrap_or_default())).collect()),
+        other => Err(GridError::Cast { variable: variable.to_owned(), to: "text".to_owned(), detail: format!("it holds {other}") }),
+    }
 }
 
 /// Numbers in double precision; a missing one is NaN.

@@ -14,6 +14,7 @@ mod header;
 mod lay;
 mod regrid;
 mod sites;
+mod texts;
 mod times;
 mod units;
 mod window;

@@ -11,10 +11,13 @@ use crds::wire::{Compat, Place};
 
 use super::axes::{Along, Axes};
 use super::regrid::reverse;
+use super::texts::{self, Texts};
 use super::{Form, GridError, arrays, cells, form};
 use crate::cf::{self, Rules};
-use crate::read::{Reader, Variable};
-use crate::zarr::{Array, Attr, chunks_of};
+use crate::read::{Reader, Values, Variable};
+use crate::zarr::{
+    Array, ArrayMetadata, Attr, Dtype, ZarrError, chunks_of, decode_chunk, decode_texts, encode_chunk, encode_texts, is_all_fill,
+};
 
 /// Values that may be read at once, however small the box is that they are for.
 const MOST_READ: usize = 1 << 20;
@@ -34,6 +37,8 @@ pub struct Window<'a> {
     /// Of each dimension. The append dimension's rows may lie beyond the end of the store.
     ranges: Vec<Range<u64>>,
     bytes: Vec<u8>,
+    /// Those that `bytes` has the numbers of, in an array of texts of any length.
+    texts: Texts,
 }
 
 impl<'a> Window<'a> {
@@ -44,12 +49,22 @@ impl<'a> Window<'a> {
     pub fn new(name: &'a str, array: &'a Array, ranges: Vec<Range<u64>>) -> Result<Self, GridError> {
         let dimensions = array.dimensions()?;
         let count = ranges.iter().map(|range| (range.end - range.start) as usize).product();
-        let bytes = cells::nothing(array.metadata.dtype, &array.metadata.fill).repeat(count);
-        Ok(Self { name, array, dimensions, ranges, bytes })
+        let bytes = nothing(&array.metadata).repeat(count);
+        Ok(Self { name, array, dimensions, ranges, bytes, texts: Texts::default() })
     }
 
+    /// Bytes of an element in the box.
     fn width(&self) -> usize {
-        self.array.metadata.dtype.width()
+        if self.has_texts() { texts::WIDTH } else { self.array.metadata.dtype.width() }
+    }
+
+    fn has_texts(&self) -> bool {
+        self.array.metadata.dtype == Dtype::Object
+    }
+
+    /// The bytes of one text.
+    fn text(&mut self, text: &str) -> Vec<u8> {
+        if self.has_texts() { self.texts.number(text).into() } else { self.array.metadata.dtype.text_bytes(text) }
     }
 
     fn lengths(&self) -> Vec<usize> {
@@ -85,7 +100,7 @@ impl<'a> Window<'a> {
         let Source { reader, axes, .. } = *source;
         let Some(index) = reader.position(self.name) else {
             if let Some(text) = config.variable(self.name).and_then(|v| arrays::added_text(reader, v.source.as_ref()?)) {
-                let one = self.array.metadata.dtype.text_bytes(&text);
+                let one = self.text(&text);
                 self.copy_in(&one, &vec![0; targets.len()], targets);
             }
             return Ok(());
@@ -132,7 +147,10 @@ impl<'a> Window<'a> {
         let mut bytes = match form(config, self.name, &self.dimensions) {
             Form::Raw => {
                 self.check_raw(reader, variable)?;
-                cells::raw(raw)
+                match raw {
+                    Values::Text(texts) => self.texts.numbers(texts),
+                    numbers => cells::raw(numbers),
+                }
             }
             Form::Decoded => {
                 let variable = undecoded(variable, config, rules.compat);
@@ -147,7 +165,11 @@ impl<'a> Window<'a> {
                     decoded = regrid.apply(self.name, &decoded, inner, &wanted, rules.compat == Compat::Fixed || plain)?;
                     lengths[at] = wanted.len();
                 }
-                cells::cast(self.name, &decoded, self.array.metadata.dtype)?
+                if self.has_texts() {
+                    self.texts.numbers(cells::texts(self.name, &decoded)?)
+                } else {
+                    cells::cast(self.name, &decoded, self.array.metadata.dtype)?
+                }
             }
         };
         let expected = lengths.iter().product::<usize>() * width;
@@ -215,20 +237,35 @@ impl<'a> Window<'a> {
     /// SHA-256 of what is in the box, hexadecimal.
     #[must_use]
     pub fn digest(&self) -> String {
-        hex::encode(Sha256::digest(&self.bytes))
+        if !self.has_texts() {
+            return hex::encode(Sha256::digest(&self.bytes));
+        }
+        let mut digest = Sha256::new();
+        for text in self.texts.of(&self.bytes) {
+            digest.update((text.len() as u64).to_le_bytes());
+            digest.update(text);
+        }
+        hex::encode(digest.finalize())
     }
 
-    /// Takes rows of a chunk that the store has: of `rows` those that are in it, each with where it goes.
-    pub fn keep(&mut self, append: &str, chunk: &[u64], raw: &[u8], rows: impl Iterator<Item = (u64, u64)>) {
-        let Some(axis) = self.array.axis(append) else { return };
+    /// Takes rows of a chunk that the store has, from the chunk's object: of `rows` those that are in it, each with where
+    /// it goes.
+    ///
+    /// # Errors
+    /// An object that is no chunk of this array.
+    pub fn keep(&mut self, append: &str, chunk: &[u64], object: &[u8], rows: impl Iterator<Item = (u64, u64)>) -> Result<(), ZarrError> {
+        let metadata = &self.array.metadata;
+        let raw = if self.has_texts() { self.texts.numbers(decode_texts(metadata, object)?) } else { decode_chunk(metadata, object)? };
+        let Some(axis) = self.array.axis(append) else { return Ok(()) };
         let mut targets = self.chunk_box(chunk);
-        let length = self.array.metadata.chunks[axis];
-        let chunks: Vec<usize> = self.array.metadata.chunks.iter().map(|&length| length as usize).collect();
+        let length = metadata.chunks[axis];
+        let chunks: Vec<usize> = metadata.chunks.iter().map(|&length| length as usize).collect();
         let strides = strides_of(&chunks, self.width());
         for (from, to) in rows.filter(|(from, _)| from / length == chunk[axis]) {
             targets[axis] = to..to + 1;
             self.copy_in(&raw[(from % length) as usize * strides[axis]..], &strides, &targets);
         }
+        Ok(())
     }
 
     /// The part of the box that a chunk covers.
@@ -237,20 +274,27 @@ impl<'a> Window<'a> {
         chunk.iter().zip(&self.array.metadata.chunks).zip(&self.ranges).map(of).collect()
     }
 
-    /// The bytes of a whole chunk, filled up where it reaches beyond the box.
-    #[must_use]
-    pub fn chunk(&self, chunk: &[u64]) -> Vec<u8> {
+    /// A chunk's object; none where all of it is the fill value.
+    ///
+    /// # Errors
+    /// A chunk larger than any may be.
+    pub fn object(&self, chunk: &[u64]) -> Result<Option<Vec<u8>>, ZarrError> {
+        let (metadata, bytes) = (&self.array.metadata, self.chunk(chunk));
+        if self.has_texts() {
+            return encode_texts(metadata, &self.texts.of(&bytes).collect::<Vec<_>>()).map(Some);
+        }
+        if is_all_fill(metadata, &bytes) { Ok(None) } else { encode_chunk(metadata, &bytes).map(Some) }
+    }
+
+    /// The elements of a whole chunk, filled up where it reaches beyond the box.
+    fn chunk(&self, chunk: &[u64]) -> Vec<u8> {
         let width = self.width();
         let shape: Vec<usize> = self.array.metadata.chunks.iter().map(|&length| length as usize).collect();
         let boxes = self.chunk_box(chunk);
         let counts: Vec<usize> = boxes.iter().map(|range| (range.end - range.start) as usize).collect();
         let whole = counts == shape;
         let elements: usize = shape.iter().product();
-        let mut bytes = if whole {
-            vec![0; elements * width]
-        } else {
-            cells::nothing(self.array.metadata.dtype, &self.array.metadata.fill).repeat(elements)
-        };
+        let mut bytes = if whole { vec![0; elements * width] } else { nothing(&self.array.metadata).repeat(elements) };
         let own = strides_of(&self.lengths(), width);
         let first: usize = boxes.iter().zip(&self.ranges).zip(&own).map(|((b, r), stride)| (b.start - r.start) as usize * stride).sum();
         copy(&self.bytes, first, &own, &mut bytes, 0, &strides_of(&shape, width), &counts, width);
@@ -273,6 +317,11 @@ pub fn static_window<'a>(
     let mut window = Window::new(name, array, ranges)?;
     window.put(source, config, rules)?;
     Ok(window)
+}
+
+/// One element of a box that says nothing.
+fn nothing(metadata: &ArrayMetadata) -> Vec<u8> {
+    if metadata.dtype == Dtype::Object { vec![0; texts::WIDTH] } else { cells::nothing(metadata.dtype, &metadata.fill) }
 }
 
 /// A range of positions in memory.

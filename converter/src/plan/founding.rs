@@ -14,7 +14,7 @@ use crate::context::Context;
 use crate::error::StageError;
 use crate::grid::{Axes, GridError, Group, Source, TimeCode, configure, extents, new_group, rules, static_window, unwritten};
 use crate::read;
-use crate::zarr::{chunk_key, encode_chunk, is_all_fill};
+use crate::zarr::chunk_key;
 
 /// Makes a new store after the earliest file of the grid that most files have, of which one can be made. The
 /// others are tried against it; where there is none, each file is refused with what it lacks.
@@ -86,17 +86,15 @@ fn found(
             digests.insert(name.clone(), window.digest());
         }
         for index in window.chunks() {
-            let raw = window.chunk(&index);
-            if !is_all_fill(&array.metadata, &raw) {
-                chunks.push((format!("{name}/{}", chunk_key(&index)), encode_chunk(&array.metadata, &raw)?));
+            if let Some(object) = window.object(&index)? {
+                chunks.push((format!("{name}/{}", chunk_key(&index)), object));
             }
         }
     }
     // The incumbent computed none.
     let extents = if rules.compat == Compat::Fixed { extents(reader, &axes, grid.append_name(), &mut group) } else { BTreeMap::new() };
     configure(&mut group.attributes, config, grid);
-    let left_out =
-        |name: &str| format!("coordinate {name:?} is not in `schema`, and its values are texts of any length or compound: it is left out");
+    let left_out = |name: &str| format!("coordinate {name:?} is not in `schema`, and its values are compound: it is left out");
     let warnings = unwritten(reader, grid).into_iter().map(left_out).collect();
     Ok(Founded { group, chunks, digests, extents, warnings })
 }

@@ -32,7 +32,7 @@ pub async fn play(seed: u64) -> Result<()> {
         max_files: 1 + random.below(4) as u32,
         incumbent: false,
         // Mostly few: what holds for one holds for the others, and there are more histories in the same time.
-        others: [&["COUNT"][..], &["EXTRA"], &["SPEED"], &["DEPTH"], &OTHERS][random.below(5) as usize],
+        others: [&["COUNT"][..], &["EXTRA"], &["NOTE"], &["SPEED"], &["DEPTH"], &OTHERS][random.below(6) as usize],
     };
     let mut history = History { grid: GridBed::new(knobs)?, random, old: BTreeMap::new(), told: Vec::new() };
     let runs = 4 + history.random.below(3);

@@ -41,7 +41,7 @@ pub struct Knobs {
 }
 
 /// All variables that files have beside TEMP.
-pub const OTHERS: [&str; 4] = ["COUNT", "DEPTH", "EXTRA", "SPEED"];
+pub const OTHERS: [&str; 5] = ["COUNT", "DEPTH", "EXTRA", "NOTE", "SPEED"];
 
 impl Default for Knobs {
     fn default() -> Self {
@@ -69,7 +69,7 @@ impl Knobs {
                 "TIME": {"type": "timestamp[ns]"}, "LATITUDE": {"type": "double"}, "LONGITUDE": {"type": "double"},
                 "TEMP": {"type": "float32", "dims": everywhere}, "SPEED": {"type": "double", "dims": everywhere},
                 "COUNT": {"type": "int32", "dims": everywhere}, "EXTRA": {"type": "float32", "dims": everywhere},
-                "DEPTH": {"type": "double", "dims": ["LATITUDE", "LONGITUDE"]}
+                "DEPTH": {"type": "double", "dims": ["LATITUDE", "LONGITUDE"]}, "NOTE": {"type": "object", "dims": ["TIME", "LATITUDE"]}
             },
             "schema_transformation": {
                 "dimensions": {
@@ -144,7 +144,8 @@ impl GridBed {
 
     /// A slice of this dataset's grid.
     pub fn slice(&self, times: &[i64], seed: u64) -> Slice {
-        Slice { latitudes: self.knobs.latitudes, longitudes: self.knobs.longitudes, ..Slice::new(times, seed) }
+        let (latitudes, longitudes) = (self.knobs.latitudes, self.knobs.longitudes);
+        Slice { latitudes, longitudes, notes: self.knobs.others.contains(&"NOTE"), ..Slice::new(times, seed) }
     }
 
     /// Puts a new version of a file into the source.
@@ -271,6 +272,11 @@ impl GridBed {
             let count = field(&|slice, time, y, x| slice.count(time, y, x).into(), i32::MIN.into());
             hold(found("COUNT")?, &everywhere, &here, &count).context("COUNT")?;
         }
+        if asked("NOTE") {
+            let note = |row: &Row, y| row.owner.as_ref().map_or_else(String::new, |(_, version)| version.slice.note(row.at, y));
+            let notes: Vec<String> = rows.iter().flat_map(|row| (0..ny).map(move |y| note(row, y))).collect();
+            hold_texts(found("NOTE")?, &everywhere[..2], &here[..2], &notes).context("NOTE")?;
+        }
         if asked("DEPTH") {
             let depth: Vec<f64> = (0..ny).flat_map(|y| (0..nx).map(move |x| Slice::depth(y, x))).collect();
             hold(found("DEPTH")?, &everywhere[1..], &here[1..], &depth).context("DEPTH")?;
@@ -320,6 +326,14 @@ impl GridBed {
 
 fn basename(row: &Row) -> String {
     row.owner.as_ref().map(|(key, _)| key.rsplit('/').next().unwrap_or_default().to_owned()).unwrap_or_default()
+}
+
+/// An array has these dimensions and texts.
+fn hold_texts(found: &Found, dimensions: &[&str], shape: &[u64], expected: &[String]) -> Result<()> {
+    ensure!(found.array.dimensions()? == dimensions, "dimensions {:?}", found.array.dimensions()?);
+    ensure!(found.array.metadata.shape == shape, "its shape is {:?}, the model has {shape:?}", found.array.metadata.shape);
+    ensure!(found.texts() == expected, "its texts are {:?}, the model has {expected:?}", found.texts());
+    Ok(())
 }
 
 /// An array has these dimensions and values, and no chunk more than it needs.
