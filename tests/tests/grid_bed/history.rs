@@ -35,7 +35,7 @@ pub async fn play(seed: u64) -> Result<()> {
         others: [&["COUNT"][..], &["EXTRA"], &["NOTE"], &["SPEED"], &["DEPTH"], &OTHERS][random.below(6) as usize],
     };
     let mut history = History { grid: GridBed::new(knobs)?, random, old: BTreeMap::new(), told: Vec::new() };
-    let runs = 4 + history.random.below(3);
+    let runs = 3 + history.random.below(3);
     for run in 0..runs {
         history.told.push(format!("-- run {run}"));
         let played = history.turn().await;
