@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
-use serde_json::Value;
-use tests::fixtures::{Mooring, mooring};
+use serde_json::{Value, json};
+use tests::fixtures::draft::Storage;
+use tests::fixtures::{Container, Draft, Mooring, draft, mooring};
 
 /// Runs `$@` twice with a file system of size `$1` at `$2`, the second time with room; says how both ended, and
 /// between them how many objects stand in the dataset.
@@ -33,9 +34,6 @@ struct Told {
 }
 
 fn moorings(folder: &Path) -> Result<PathBuf> {
-    for name in ["in", "out", "scratch"] {
-        std::fs::create_dir(folder.join(name))?;
-    }
     for file in 0..FILES {
         mooring(&folder.join(format!("in/{file}.nc")), &Mooring::new("SYD140", 1_546_300_800 + 86_400 * file as i64, ROWS))?;
     }
@@ -46,9 +44,47 @@ fn moorings(folder: &Path) -> Result<PathBuf> {
     Ok(config)
 }
 
+/// Positions along both dimensions of a map.
+const SIDE: usize = 1_600;
+
+/// Maps in one chunk each, which the store has in many: too large for little memory, so they are unpacked into scratch.
+fn maps(folder: &Path) -> Result<PathBuf> {
+    for file in 0..FILES {
+        let mut map = Draft::new(Container::Netcdf4);
+        map.dimension("TIME", 1).dimension("LATITUDE", SIDE).dimension("LONGITUDE", SIDE);
+        map.variable("TIME", &["TIME"], vec![file as f64]).set("units", "days since 2020-01-01");
+        for name in ["LATITUDE", "LONGITUDE"] {
+            map.variable(name, &[name], (0..SIDE).map(|at| at as f64 / 100.0).collect::<Vec<f64>>());
+        }
+        let values = vec![file as i16; SIDE * SIDE];
+        let chunks = Some(vec![1, SIDE, SIDE]);
+        map.variable("TEMP", &["TIME", "LATITUDE", "LONGITUDE"], values).store(Storage { chunks, deflate: Some(1), ..Storage::default() });
+        draft::write(&folder.join(format!("in/{file}.nc")), &map)?;
+    }
+    let dimension = |name: &str, chunk: u32| json!({"name": name, "chunk": chunk});
+    let config = json!({
+        "dataset_name": "maps", "cloud_optimised_format": "zarr", "metadata_uuid": null, "run_settings": {"paths": []},
+        "schema": {"TIME": {"type": "timestamp[ns]"}, "LATITUDE": {"type": "double"}, "LONGITUDE": {"type": "double"}, "TEMP": {"type": "float32"}},
+        "schema_transformation": {
+            "dimensions": {
+                "time": {"name": "TIME", "chunk": 1, "append_dim": true},
+                "latitude": dimension("LATITUDE", 200), "longitude": dimension("LONGITUDE", 200)
+            },
+            "var_template_shape": "TEMP",
+            "add_variables": {"filename": {"source": "@filename", "schema": {"type": "object", "units": "1", "dimensions": "TIME"}}}
+        }
+    });
+    let path = folder.join("config.json");
+    std::fs::write(&path, config.to_string())?;
+    Ok(path)
+}
+
 /// None where this machine lets nobody mount anything, not even for themselves.
-fn twice(folder: &Path, small: &str, size: &str, memory: &str) -> Result<Option<Told>> {
-    let config = moorings(folder)?;
+fn twice(folder: &Path, make: fn(&Path) -> Result<PathBuf>, small: &str, size: &str, memory: &str) -> Result<Option<Told>> {
+    for name in ["in", "out", "scratch"] {
+        std::fs::create_dir(folder.join(name))?;
+    }
+    let config = make(folder)?;
     let output = Command::new("unshare")
         .args(["--map-root-user", "--mount", "sh", "-c", TWICE, "sh", size])
         .arg(folder.join(small))
@@ -83,33 +119,38 @@ fn twice(folder: &Path, small: &str, size: &str, memory: &str) -> Result<Option<
     Ok(Some(Told { codes: [full, room], published, full: report("full.json")?, stderr, room: report("room.json")? }))
 }
 
-fn all_in(told: &Told) -> Result<()> {
+fn all_in(told: &Told, rows: u64) -> Result<()> {
     let files = &told.room["files"];
     ensure!(told.codes[1] == 0, "with room: {:?}", told.codes);
     ensure!([&files["discovered"], &files["processed"]] == [FILES, FILES], "{files}");
-    ensure!(told.room["rows"] == FILES * ROWS as u64, "{}", told.room["rows"]);
+    ensure!(told.room["rows"] == rows, "{}", told.room["rows"]);
     Ok(())
 }
 
 #[test]
 fn a_full_destination_publishes_nothing_and_the_next_run_all() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let Some(told) = twice(folder.path(), "out", "160k", "1GiB")? else { return Ok(()) };
+    let Some(told) = twice(folder.path(), moorings, "out", "160k", "1GiB")? else { return Ok(()) };
     ensure!(told.codes[0] == 20, "it may pass: {:?} {}", told.codes, told.stderr);
     ensure!(told.stderr.contains("DiskFull") && told.stderr.contains("PutObject"), "{}", told.stderr);
     ensure!(told.published == 0, "{} objects of a run that did not end", told.published);
-    all_in(&told)
+    all_in(&told, FILES * ROWS as u64)
 }
 
+/// Rows that spill, and chunks that are unpacked.
 #[test]
 fn full_scratch_space_fails_its_files_and_the_next_run_has_them() -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    let Some(told) = twice(folder.path(), "scratch", "40k", "24MiB")? else { return Ok(()) };
-    ensure!(told.codes[0] == 3, "a run that ended: {:?} {}", told.codes, told.stderr);
-    let files = &told.full["files"];
-    ensure!([&files["discovered"], &files["failed"]] == [FILES, FILES], "{files}");
-    let error = &told.full["errors"][0];
-    ensure!(error["reason"] == "DiskFull" && error["message"].as_str().is_some_and(|text| text.contains("TMPDIR")), "{error}");
-    ensure!(told.published == 0, "{} objects of files that failed", told.published);
-    all_in(&told)
+    type Make = fn(&Path) -> Result<PathBuf>;
+    for (make, size, memory, rows) in [(moorings as Make, "40k", "24MiB", FILES * ROWS as u64), (maps, "1m", "48MiB", FILES)] {
+        let folder = tempfile::tempdir()?;
+        let Some(told) = twice(folder.path(), make, "scratch", size, memory)? else { return Ok(()) };
+        ensure!(told.codes[0] == 3, "a run that ended: {:?} {}", told.codes, told.stderr);
+        let files = &told.full["files"];
+        ensure!([&files["discovered"], &files["failed"]] == [FILES, FILES], "{files}");
+        let error = &told.full["errors"][0];
+        ensure!(error["reason"] == "DiskFull" && error["message"].as_str().is_some_and(|text| text.contains("TMPDIR")), "{error}");
+        ensure!(told.published == 0, "{} objects of files that failed", told.published);
+        all_in(&told, rows)?;
+    }
+    Ok(())
 }

@@ -388,6 +388,30 @@ async fn a_file_that_changes_while_it_is_read_is_left_to_the_next_run() -> Resul
     grid.idle().await
 }
 
+/// Commit has to make chunks anew, without a file of which another batch never reported, and finds that a neighbour is no
+/// longer the one that was converted.
+#[tokio::test]
+async fn a_file_that_changes_before_its_chunks_are_made_anew_is_left_to_the_next_run() -> Result<()> {
+    let mut grid = GridBed::new(Knobs { max_files: 3, ..Knobs::default() })?;
+    for (key, on) in [("a.nc", &[0][..]), ("b.nc", &[1, 4]), ("c.nc", &[2]), ("d.nc", &[3]), ("e.nc", &[5])] {
+        grid.put(key, grid.slice(&days(on), 3), Kind::Good, 1_000)?;
+    }
+    let context = grid.bed.context("first", 0, FailPoints::none())?;
+    let planned = plan(&context).await?;
+    assert_eq!(planned.batches, 2, "b.nc stands in both");
+    convert(&context, &planned, 1).await?;
+    grid.put("d.nc", grid.slice(&days(&[3]), 4), Kind::Good, 2_000)?;
+    let Digest::Commit { files, totals, errors, .. } = converter::commit::commit(&context, &planned).await? else { panic!("no commit") };
+    assert_eq!((files.processed, files.skipped, files.failed), (1, 1, 3), "{errors:?}");
+    assert_eq!((totals.rows, totals.rows_masked), (1, 5));
+    assert_eq!(errors.iter().map(|group| (group.reason, group.count)).collect::<Vec<_>>(), [(Reason::NotReached, 3)]);
+    let lost = ["a.nc", "b.nc", "c.nc", "d.nc"].map(str::to_owned);
+    grid.model.run(&grid.source, &BTreeSet::from(lost));
+    grid.check_store()?;
+    assert_eq!(grid.run().await?.files.processed, 4);
+    grid.idle().await
+}
+
 /// In the schema as `object` or `string`, of characters or of strings, static or by row, missing in one file; and as a
 /// coordinate that nobody asked for.
 #[tokio::test]

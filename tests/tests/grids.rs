@@ -75,6 +75,7 @@ journeys! {
         a_loser_comes_back_when_the_winner_leaves,
         a_file_gets_back_the_rows_that_it_lost,
         a_store_is_written_anew_when_that_is_asked_for,
+        a_rebuild_does_not_lose_a_row_with_the_file_that_won_it,
         a_store_without_files_keeps_its_layout,
         two_sites_do_not_share_a_time,
         of_two_runs_planned_on_one_head_the_second_changes_nothing,

@@ -139,6 +139,29 @@ pub async fn a_store_is_written_anew_when_that_is_asked_for() -> Result<()> {
     Ok(())
 }
 
+/// A time that two files have goes to the newer one, and would be lost with it: the store has it from the older one.
+pub async fn a_rebuild_does_not_lose_a_row_with_the_file_that_won_it() -> Result<()> {
+    let mut grid = GridBed::new(Knobs::default())?;
+    grid.put("a.nc", grid.slice(&days(&[0]), 1), Kind::Good, 1_000)?;
+    grid.put("b.nc", grid.slice(&days(&[1]), 2), Kind::Good, 1_000)?;
+    grid.run().await?;
+    // Its header is in order, so it wins; that it cannot be converted is found out too late.
+    grid.put("c.nc", grid.slice(&days(&[0]), 3), Kind::Texts, 2_000)?;
+    let before = grid.bed.objects().await?;
+    grid.rebuild([2, 1, 3], "again")?;
+    let refused = grid.bed.attempt("again", 0, FailPoints::none()).await;
+    assert!(matches!(&refused, Err(error) if error.reason() == Reason::BudgetExceeded), "{refused:?}");
+    assert_eq!(before, grid.bed.objects().await?);
+    grid.rebuild([2, 1, 3], "accepted")?;
+    grid.bed.document.failure_budget = Some(FailureBudget { max_failed_files: None, max_failed_percent: Some(50) });
+    let Digest::Commit { files, totals, .. } = grid.bed.attempt("accepted", 0, FailPoints::none()).await? else { panic!("no commit") };
+    assert_eq!((files.processed, files.failed, files.skipped, totals.rows, totals.rows_masked), (1, 1, 1, 1, 1));
+    // The loser has its row again as soon as the winner is known to be none.
+    let Digest::Commit { files, totals, .. } = grid.bed.attempt("next", 0, FailPoints::none()).await? else { panic!("no commit") };
+    assert_eq!((files.processed, files.unchanged, files.failed, totals.rows, totals.rows_masked), (1, 1, 1, 2, 0));
+    Ok(())
+}
+
 /// A store whose rows are all masked has its chunks still.
 pub async fn a_store_without_files_keeps_its_layout() -> Result<()> {
     let mut grid = GridBed::new(Knobs { removing: true, ..Knobs::default() })?;
