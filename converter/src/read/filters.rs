@@ -1,7 +1,7 @@
-//! The two filters that nearly every NetCDF-4 file has, faster than the HDF5 reader's own.
+//! The two filters that nearly every NetCDF-4 file has, faster than the HDF5 reader's own; and those that it has not.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use hdf5_reader::datatype_api::dtype_element_size;
 use hdf5_reader::error::Error;
@@ -9,8 +9,8 @@ use hdf5_reader::filters::{FILTER_DEFLATE, FILTER_SHUFFLE};
 use hdf5_reader::{Dataset, FilterRegistry, Hdf5File};
 use libdeflater::{DecompressionError, Decompressor};
 
-use super::Input;
 use super::netcdf::storage;
+use super::{Input, codecs};
 
 /// What a stream may decode to without the question how large the file's chunks are.
 const UNASKED: usize = 64 << 20;
@@ -22,18 +22,27 @@ const FIRST_GUESS: usize = 16 << 10;
 pub(super) fn registry(input: &Input) -> FilterRegistry {
     let mut registry = FilterRegistry::new();
     let (input, limit, guess) = (input.clone(), OnceLock::new(), AtomicUsize::new(FIRST_GUESS));
+    let most = Arc::new(move || *limit.get_or_init(|| largest_chunk(&input).max(UNASKED)));
+    for (id, decode) in codecs::ALL {
+        let most = Arc::clone(&most);
+        registry
+            .register(id, Box::new(move |_, data, _| decode(data, UNASKED).or_else(|| decode(data, most())).ok_or_else(|| refused(id))));
+    }
     registry.register(
         FILTER_DEFLATE,
         Box::new(move |_, data, width| {
             let width = width.max(1);
-            let most = || *limit.get_or_init(|| largest_chunk(&input).max(UNASKED));
-            let decoded = inflate(data, guess.load(Ordering::Relaxed).saturating_mul(width), most)?;
+            let decoded = inflate(data, guess.load(Ordering::Relaxed).saturating_mul(width), &*most)?;
             guess.store(decoded.len().div_ceil(width).max(1), Ordering::Relaxed);
             Ok(decoded)
         }),
     );
     registry.register(FILTER_SHUFFLE, Box::new(|_, data, width| Ok(unshuffle(data, width))));
     registry
+}
+
+fn refused(id: u16) -> Error {
+    Error::DecompressionError(format!("a chunk under filter {id} is damaged, or decodes to more than a chunk can have"))
 }
 
 /// Bytes of the largest chunk, with what a checksum or a second filter adds.

@@ -3,6 +3,7 @@
 
 mod byte;
 mod classic;
+mod codecs;
 pub mod csv;
 mod error;
 mod filters;
