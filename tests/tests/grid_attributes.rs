@@ -412,6 +412,27 @@ async fn a_file_that_changes_before_its_chunks_are_made_anew_is_left_to_the_next
     grid.idle().await
 }
 
+/// The config wants positions to rise: the first file's fall, another's are in no order at all.
+#[tokio::test]
+async fn positions_rise_where_the_config_sorts_by_them() -> Result<()> {
+    for compat in [Compat::Fixed, Compat::Incumbent] {
+        let knobs = Knobs { latitudes: 5, chunks: [2, 2, 2], incumbent: compat == Compat::Incumbent, ..Knobs::default() };
+        let mut grid = changed(knobs, compat, |config| config["schema_transformation"]["dataset_sort_by"] = json!(["LATITUDE", "TIME"]))?;
+        for (key, day, places) in [("a.nc", 0, [4, 3, 2, 1, 0]), ("b.nc", 1, [2, 0, 4, 1, 3]), ("c.nc", 2, [0, 1, 2, 3, 4])] {
+            let slice = grid.slice(&days(&[day]), 3 + day as u64);
+            grid.put(key, slice.clone(), Kind::Good, 1_000)?;
+            draft::write(&grid.bed.archive().join(key), slice.draft().reorder("LATITUDE", &places))?;
+        }
+        assert_eq!(grid.run().await?.files.processed, 3, "{compat:?}");
+        // Another grid is another grid, in whatever order.
+        put(&grid, "d.nc", &[3], |file| file.at("LATITUDE").values = vec![-38.0, -38.5, -39.0, -39.5, -41.0].into())?;
+        let Digest::Commit { errors, .. } = run(&grid, "shifted").await? else { panic!("no commit") };
+        assert_eq!(errors.iter().map(|group| (group.reason, group.count)).collect::<Vec<_>>(), [(Reason::GridMismatch, 1)]);
+        grid.check_store()?;
+    }
+    Ok(())
+}
+
 /// In the schema as `object` or `string`, of characters or of strings, static or by row, missing in one file; and as a
 /// coordinate that nobody asked for.
 #[tokio::test]

@@ -7,6 +7,7 @@ use arrow_schema::DataType;
 use crds::config::GridConfig;
 use crds::wire::Compat;
 
+use super::order::Order;
 use super::regrid::Regrid;
 use super::{GridError, cells};
 use crate::cf::{self, Rules};
@@ -24,6 +25,7 @@ struct Own {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Along {
     Reversed,
+    Sorted(Order),
     Regridded { target: Vec<f64>, regrid: Regrid },
 }
 
@@ -43,6 +45,7 @@ impl Axes {
                     Some(Along::Regridded { regrid: regrid(&name, &own, known)?, target: known.clone() })
                 }
                 Some(_) => None,
+                None if config.sorts(&name) && known.is_sorted() => rising(&name, &own.positions, known)?,
                 None => runs_back(&name, &own.positions, known, compat)?.then_some(Along::Reversed),
             };
             axes.extend(along.map(|along| (name, along)));
@@ -60,7 +63,7 @@ impl Axes {
     pub fn target(&self, dimension: &str) -> Option<&[f64]> {
         match self.along(dimension)? {
             Along::Regridded { target, .. } => Some(target),
-            Along::Reversed => None,
+            Along::Reversed | Along::Sorted(_) => None,
         }
     }
 }
@@ -74,6 +77,7 @@ pub(super) fn coordinates(reader: &dyn Reader, config: &GridConfig) -> Result<BT
         // Close ones stay where they are, yet they are the target's to all that is held against them.
         Some(target) if close(&own.positions, &target) => Ok((name, target)),
         Some(target) => regrid(&name, &own, &target).map(|_| (name, target)),
+        None if config.sorts(&name) => Ok((name, Order::of(&own.positions).positions(&own.positions))),
         None => Ok((name, own.positions)),
     });
     all.collect()
@@ -106,6 +110,22 @@ fn runs_back(name: &str, own: &[f64], known: &[f64], compat: Compat) -> Result<b
     }
     let how = if back { ": it runs the other way" } else { "" };
     Err(GridError::Mismatch(format!("position {at} of dimension {name:?} is {here} where the store has {there}{how}")))
+}
+
+/// How positions come into rising order, as the store has them.
+///
+/// # Errors
+/// When they are not the store's.
+fn rising(name: &str, own: &[f64], known: &[f64]) -> Result<Option<Along>, GridError> {
+    let order = Order::of(own);
+    runs_back(name, &order.positions(own), known, Compat::Incumbent)?;
+    Ok(if order.is_kept() {
+        None
+    } else if order.is_reverse() {
+        Some(Along::Reversed)
+    } else {
+        Some(Along::Sorted(order))
+    })
 }
 
 fn known<'a>(store: &'a BTreeMap<String, Vec<f64>>, name: &str) -> Result<&'a Vec<f64>, GridError> {

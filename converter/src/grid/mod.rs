@@ -12,6 +12,7 @@ mod error;
 mod extent;
 mod header;
 mod lay;
+mod order;
 mod regrid;
 mod sites;
 mod texts;

@@ -130,6 +130,7 @@ impl<'a> Window<'a> {
                 (Some((append, from)), _) if append == axis => from as usize..from as usize + wanted.len(),
                 (_, None) => wanted,
                 (_, Some(Along::Reversed)) => dimension.length - wanted.end..dimension.length - wanted.start,
+                (_, Some(Along::Sorted(order))) => order.span(&wanted),
                 (_, Some(Along::Regridded { regrid, .. })) => regrid.span(&wanted),
             });
             own.push(axis);
@@ -177,6 +178,13 @@ impl<'a> Window<'a> {
             let detail =
                 format!("variable {:?} has {} bytes, {expected} were expected: its type is not that of the store", self.name, bytes.len());
             return Err(GridError::Mismatch(detail));
+        }
+        for at in 0..own.len() {
+            if let Some(Along::Sorted(order)) = axes.along(self.dimensions[own[at]]) {
+                let wanted = place(&targets[own[at]]);
+                bytes = order.sorted(&bytes, lengths[at + 1..].iter().product::<usize>() * width, &wanted);
+                lengths[at] = wanted.len();
+            }
         }
         let mut strides = vec![0; self.dimensions.len()];
         for (at, (&axis, stride)) in own.iter().zip(strides_of(&lengths, width)).enumerate() {

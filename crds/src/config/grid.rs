@@ -31,6 +31,12 @@ pub struct GridConfig {
 }
 
 impl GridConfig {
+    /// Whether positions along a dimension are to rise.
+    #[must_use]
+    pub fn sorts(&self, dimension: &str) -> bool {
+        self.sort_by.iter().any(|name| name == dimension)
+    }
+
     /// The name of the dimension along which the dataset grows.
     #[must_use]
     pub fn append_name(&self) -> &str {

@@ -28,9 +28,6 @@ pub(crate) fn grid(root: &Node<'_>, deleted: Vec<String>, findings: &mut Finding
             findings.error(path, format!("`{name}` is not the `name` of a dimension; write one of {}", dimensions.names()));
         }
     }
-    if let Some((name, path)) = sort_by.iter().find(|(name, _)| dimensions.append_name() != Some(name)) {
-        findings.warn(path, format!("sorting along `{name}` is not built: the new rows of a run are in the order of time"));
-    }
     if let Some(list) = transform.get("drop_variables")
         && !list.texts(findings).is_empty()
     {
