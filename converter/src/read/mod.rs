@@ -13,6 +13,7 @@ pub mod parquet;
 mod remote;
 mod superblock;
 mod table;
+mod texts;
 mod unpacked;
 mod values;
 

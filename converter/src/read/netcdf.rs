@@ -1,10 +1,10 @@
 //! NetCDF-3 (classic, 64-bit offset, 64-bit data) and NetCDF-4 through `netcdf-reader`.
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use hdf5_reader::Hdf5File;
+use hdf5_reader::{Hdf5File, OpenOptions};
 use netcdf_reader::{
     DynStorage, Error, NcAttrValue, NcFile, NcGroup, NcMetadataMode, NcOpenOptions, NcReadable, NcSliceInfo, NcSliceInfoElem, NcType,
     NcVariable, RangeRequestStorage,
@@ -14,10 +14,12 @@ use super::byte::Byte;
 use super::classic::{self, BigEndian};
 use super::superblock::declared_end;
 use super::{Attribute, Dimension, Input, Kind, ReadError, Reader, Values, Variable};
-use super::{filters, guarded};
+use super::{filters, guarded, texts};
 
 /// Enough for any superblock, and for a message that shows how a file begins.
 const HEAD: usize = 128;
+/// Bytes of references to texts that are kept inflated.
+const REFERENCES: usize = 4 << 20;
 
 pub(super) struct NetcdfReader {
     file: NcFile,
@@ -27,6 +29,7 @@ pub(super) struct NetcdfReader {
     attributes: Vec<Attribute>,
     /// Where the values of each variable of a classic file begin, if they lie together.
     offsets: Vec<Option<u64>>,
+    hdf5: OnceLock<Option<Hdf5File>>,
 }
 
 impl NetcdfReader {
@@ -68,7 +71,7 @@ impl NetcdfReader {
         let classic = file.as_classic().is_some();
         let offset = |variable: &NcVariable| (classic && !variable.is_record_var).then_some(variable.data_offset);
         let offsets = root.variables.iter().map(offset).collect();
-        Ok(Self { file, input, dimensions, variables, attributes, offsets })
+        Ok(Self { file, input, dimensions, variables, attributes, offsets, hdf5: OnceLock::new() })
     }
 
     #[allow(clippy::type_complexity)] // taken apart at once by the two callers above
@@ -155,13 +158,32 @@ impl NetcdfReader {
             Kind::F32 => Values::F32(self.numbers(index, selection)?),
             Kind::F64 => Values::F64(self.numbers(index, selection)?),
             Kind::Char => Values::Char(self.characters(index, selection)?),
-            // The dependency reads variable-length strings only as a whole.
-            Kind::Text => {
-                let lengths: Vec<usize> = variable.dimensions.iter().map(|&d| self.dimensions[d].length).collect();
-                Values::Text(self.file.read_variable_as_strings(&variable.name)?).part(&lengths, selection)
-            }
+            Kind::Text => self.texts(variable, selection)?,
             Kind::Other => return Err(Error::UnsupportedFeature("its type is compound, opaque or variable-length".into())),
         })
+    }
+
+    fn texts(&self, variable: &Variable, selection: &[Range<usize>]) -> Result<Values, Error> {
+        let lengths: Vec<usize> = variable.dimensions.iter().map(|&d| self.dimensions[d].length).collect();
+        let cut = selection.iter().zip(&lengths).any(|(range, &length)| *range != (0..length));
+        if cut
+            && let Some(file) = self.hdf5()
+            && let Some(part) = texts::part(&file.dataset(&variable.name)?, selection)?
+        {
+            return Ok(Values::Text(part));
+        }
+        Ok(Values::Text(self.file.read_variable_as_strings(&variable.name)?).part(&lengths, selection))
+    }
+
+    /// What the dependency hides of a NetCDF-4 file: its chunks, and texts in parts.
+    fn hdf5(&self) -> Option<&Hdf5File> {
+        let options = || OpenOptions {
+            chunk_cache_bytes: REFERENCES,
+            filter_registry: Some(filters::registry(&self.input)),
+            ..OpenOptions::default()
+        };
+        let open = || Hdf5File::from_storage_with_options(storage(&self.input), options()).ok();
+        if self.file.as_classic().is_some() { None } else { self.hdf5.get_or_init(open).as_ref() }
     }
 
     fn characters(&self, index: usize, selection: &[Range<usize>]) -> Result<Vec<u8>, Error> {
@@ -206,11 +228,8 @@ impl Reader for NetcdfReader {
 
     fn chunks(&self) -> Vec<Option<Vec<usize>>> {
         let none = || vec![None; self.variables.len()];
-        if self.file.as_classic().is_some() {
-            return none();
-        }
         let shapes = guarded(|| {
-            let file = Hdf5File::from_storage(storage(&self.input)).ok()?;
+            let file = self.hdf5()?;
             let shape = |variable: &Variable| {
                 let chunks = file.dataset(&variable.name).ok()?.chunks()?;
                 Some(chunks.into_iter().map(|length| length as usize).collect::<Vec<usize>>())
