@@ -8,7 +8,7 @@ use arrow_array::types::{DurationNanosecondType, Float32Type, Float64Type, Int64
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::{DataType, TimeUnit};
 use convert_support::fake::{Fake, text};
-use converter::cf::{CfError, decode, decoded_dimensions, joined_dimension};
+use converter::cf::{CfError, decode, decoded_dimensions, joined_dimension, of_some_length};
 use converter::read::{Reader, Values};
 use crds::wire::Compat;
 
@@ -19,7 +19,9 @@ fn last(file: &Fake, compat: Compat) -> Result<ArrayRef, CfError> {
     let index = file.variables().len() - 1;
     let variable = &file.variables()[index];
     let joined = joined_dimension(file, variable).map(|d| d.length);
-    Ok(decode(variable, file.read(index).unwrap(), joined, compat.into())?.array)
+    let places = decoded_dimensions(file, variable).iter().map(|&d| file.dimensions()[d].length).product();
+    let (raw, joined) = of_some_length(file.read(index).unwrap(), joined, places);
+    Ok(decode(variable, raw, joined, compat.into())?.array)
 }
 
 fn natural(file: &Fake) -> ArrayRef {
@@ -64,6 +66,12 @@ fn characters_join_along_a_dimension_only_text_uses() {
     assert_eq!(natural(&named).len(), 12);
     let not_last = Fake::default().variable("d", &["length=3", "n=4"], letters()).variable("c", &["n=4", "length=3"], letters());
     assert_eq!(natural(&not_last).len(), 12);
+}
+
+#[test]
+fn texts_of_no_length_are_empty_and_as_many_as_their_places() {
+    let file = Fake::default().variable("NAME", &["n=3", "length=0"], Values::Char(vec![]));
+    assert_eq!(natural(&file).as_binary::<i32>().iter().collect::<Vec<_>>(), [Some(&b""[..]); 3]);
 }
 
 #[test]

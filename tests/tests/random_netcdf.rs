@@ -101,7 +101,9 @@ fn random_files_are_read_and_decoded_like_the_others_do() -> Result<()> {
         let reader = read::open(bytes::Bytes::from(std::fs::read(path)?))?;
         for (index, variable) in reader.variables().iter().enumerate() {
             let joined = cf::joined_dimension(reader.as_ref(), variable).map(|dimension| dimension.length);
-            let decoded = cf::decode(variable, reader.read(index)?, joined, Rules::from(Compat::Fixed));
+            let places = cf::decoded_dimensions(reader.as_ref(), variable).iter().map(|&d| reader.dimensions()[d].length).product();
+            let (raw, joined) = cf::of_some_length(reader.read(index)?, joined, places);
+            let decoded = cf::decode(variable, raw, joined, Rules::from(Compat::Fixed));
             let ours = path.with_extension(format!("{index}.parquet"));
             let error = match decoded {
                 Ok(decoded) => {

@@ -83,6 +83,12 @@ pub fn joined_dimension<'a>(reader: &'a dyn Reader, variable: &Variable) -> Opti
     joins.then_some(dimension)
 }
 
+/// Characters of texts that have no length at all: there are none, yet as many empty `texts` as there are places.
+#[must_use]
+pub fn of_some_length(raw: Values, joined: Option<usize>, texts: usize) -> (Values, Option<usize>) {
+    if joined == Some(0) { (Values::Char(vec![0; texts]), Some(1)) } else { (raw, joined) }
+}
+
 /// Decodes the raw values of a variable; `joined` is the length of the dimension joined into text.
 pub fn decode(variable: &Variable, raw: Values, joined: Option<usize>, rules: Rules) -> Result<Decoded, CfError> {
     let decoded = match raw {

@@ -144,7 +144,7 @@ impl<'a> Window<'a> {
             return halves.iter().try_for_each(|half| self.put_box(source, config, rules, half, rows));
         }
         selection.extend(joined.map(|length| 0..length));
-        let raw = reader.read_part(index, &selection)?;
+        let (raw, joined) = cf::of_some_length(reader.read_part(index, &selection)?, joined, lengths.iter().product());
         let mut bytes = match form(config, self.name, &self.dimensions) {
             Form::Raw => {
                 self.check_raw(reader, variable)?;

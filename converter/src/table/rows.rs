@@ -1,6 +1,7 @@
 //! One slab of a file's rows: the file's own columns in their natural types.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, new_null_array};
@@ -204,8 +205,10 @@ impl<'a> VariableRows<'a> {
         }
         let mut selection = placement.selection;
         let joined = cf::joined_dimension(reader, variable).map(|d| d.length);
+        let texts = selection.iter().map(Range::len).product();
         selection.extend(joined.map(|length| 0..length));
         let raw = reader.read_part(index, &selection).map_err(SourceError::Read)?;
+        let (raw, joined) = cf::of_some_length(raw, joined, texts);
         let decoded = cf::decode(variable, raw, joined, self.rules(variable)).map_err(SourceError::Decode)?;
         notes.count(
             format!("variable {:?}: ", variable.name),
