@@ -97,7 +97,12 @@ async fn a_file_that_does_not_fit_is_refused_with_the_numbers() -> Result<()> {
     let cases: [(&str, Spoil, Reason, &[&str]); 3] = [
         ("a position that is none", |d| d.at("LATITUDE").values = vec![-40.0, f64::NAN].into(), Reason::GridMismatch, &["LATITUDE", "NaN"]),
         ("times without units", |d| d.at("TIME").attributes.retain(|(name, _)| name != "units"), Reason::BadTime, &["TIME", "units"]),
-        ("another static field", |d| d.at("DEPTH").values = vec![7.0; 6].into(), Reason::StaticChanged, &["DEPTH"]),
+        (
+            "another static field",
+            |d| d.at("DEPTH").values = vec![7.0; 6].into(),
+            Reason::StaticChanged,
+            &["DEPTH", "7 instead of 0.25 at [0, 0]"],
+        ),
     ];
     for (what, spoil, reason, words) in cases {
         let mut grid = GridBed::new(Knobs::default())?;

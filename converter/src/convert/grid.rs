@@ -1,6 +1,6 @@
 //! A batch of a grid: the chunks that this batch alone writes, whole, from the rows of its files.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
@@ -201,14 +201,23 @@ impl<'a> Work<'a> {
             let known = self.planned.state.statics.iter();
             known.filter_map(|(name, digest)| Some((name.clone(), Arc::clone(self.arrays.get(name)?), digest.clone()))).collect()
         };
+        // Those of a new store are staged only.
+        let (store, runtime, folder) = (context.destination.clone(), Handle::current(), context.folder());
+        let staged: HashMap<String, String> = self.planned.statics.iter().map(|s| (s.final_key.clone(), s.staged_key.clone())).collect();
+        let known = move |name: &str, chunk: &[u64]| {
+            let key = format!("{folder}/{name}/{}", chunk_key(chunk));
+            runtime.block_on(store.try_get(staged.get(&key).unwrap_or(&key))).ok().flatten()
+        };
         let cache = in_memory.min(CACHES / at_once) as usize;
         let opening = self.workers.run(move || {
             let reader: Arc<dyn Reader + Send + Sync> = Arc::from(read::open_with(input, cache)?);
             let axes = Axes::of(reader.as_ref(), &grid, rules.compat, &coordinates)?;
             let source = Source { reader: reader.as_ref(), axes: &axes, places: &[] };
             for (name, array, digest) in statics.iter().filter(|(name, ..)| reader.position(name).is_some()) {
-                if static_window(name, array, &source, &grid, rules)?.digest() != *digest {
-                    return Err(GridError::StaticChanged(name.clone()));
+                let window = static_window(name, array, &source, &grid, rules)?;
+                if window.digest() != *digest {
+                    let detail = window.difference(&|chunk| known(name, chunk)).map(|detail| format!(": {detail}"));
+                    return Err(GridError::StaticChanged { variable: name.clone(), detail: detail.unwrap_or_default() });
                 }
             }
             Ok((reader, Arc::new(axes)))

@@ -23,8 +23,11 @@ pub enum GridError {
     Cast { variable: String, to: String, detail: String },
     #[error("none of the variables in `schema` is in the file")]
     NoVariables,
-    #[error("variable {0:?} has no time, and differs from that of the store; what changes with time must have it as a dimension")]
-    StaticChanged(String),
+    #[error(
+        "variable {variable:?} has no time, and differs from that of the store{detail}; what changes from file to file must have the time \
+         as a dimension, or be left out (`drop_var: true`)"
+    )]
+    StaticChanged { variable: String, detail: String },
     /// A file of another site has the same time.
     #[error("{0}; give each site a dataset of its own, or leave one out with a filter")]
     TimeConflict(String),
@@ -44,7 +47,7 @@ impl GridError {
             Self::MissingCoordinate(_) => Reason::MissingDimensionVariable,
             Self::MissingVariable { .. } | Self::NoVariables => Reason::MissingVariable,
             Self::Mismatch(_) => Reason::GridMismatch,
-            Self::StaticChanged(_) => Reason::StaticChanged,
+            Self::StaticChanged { .. } => Reason::StaticChanged,
             Self::TimeConflict(_) => Reason::TimeConflict,
             Self::Cast { .. } => Reason::CastFailed,
             Self::Store(_) => Reason::StateCorrupt,

@@ -8,6 +8,7 @@ mod advice;
 mod arrays;
 mod axes;
 mod cells;
+mod differ;
 mod error;
 mod extent;
 mod header;

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use arrow_array::Array as _;
 use arrow_schema::DataType;
+use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
 use crds::config::{GridConfig, GridType};
@@ -12,7 +13,7 @@ use crds::wire::{Compat, Place};
 use super::axes::{Along, Axes};
 use super::regrid::reverse;
 use super::texts::{self, Texts};
-use super::{Form, GridError, arrays, cells, form};
+use super::{Form, GridError, arrays, cells, differ, form};
 use crate::cf::{self, Rules};
 use crate::read::{Reader, Values, Variable};
 use crate::zarr::{
@@ -256,14 +257,44 @@ impl<'a> Window<'a> {
         hex::encode(digest.finalize())
     }
 
+    /// Where the box first differs from what the store has there, and how: `get` gives the object of a chunk. Nothing where
+    /// that cannot be had or told.
+    #[must_use]
+    pub fn difference(&self, get: &dyn Fn(&[u64]) -> Option<Bytes>) -> Option<String> {
+        let metadata = &self.array.metadata;
+        let mut store = Self::new(self.name, self.array, self.ranges.clone()).ok()?;
+        let chunks: Vec<usize> = metadata.chunks.iter().map(|&length| length as usize).collect();
+        for index in self.chunks() {
+            // One that is not there says nothing.
+            let Some(object) = get(&index) else { continue };
+            let raw = store.decoded(&object).ok()?;
+            let targets = store.chunk_box(&index);
+            store.copy_in(&raw, &strides_of(&chunks, self.width()), &targets);
+        }
+        let (at, own, there) = differ::first(metadata.dtype, (&self.bytes, &self.texts), (&store.bytes, &store.texts))?;
+        let mut rest = at as u64;
+        let mut place = vec![0; self.ranges.len()];
+        for (place, range) in place.iter_mut().zip(&self.ranges).rev() {
+            let length = (range.end - range.start).max(1);
+            (*place, rest) = (range.start + rest % length, rest / length);
+        }
+        Some(if place.is_empty() { format!("{own} instead of {there}") } else { format!("{own} instead of {there} at {place:?}") })
+    }
+
+    /// The elements of a chunk, as the box has them.
+    fn decoded(&mut self, object: &[u8]) -> Result<Vec<u8>, ZarrError> {
+        let metadata = &self.array.metadata;
+        if self.has_texts() { Ok(self.texts.numbers(decode_texts(metadata, object)?)) } else { decode_chunk(metadata, object) }
+    }
+
     /// Takes rows of a chunk that the store has, from the chunk's object: of `rows` those that are in it, each with where
     /// it goes.
     ///
     /// # Errors
     /// An object that is no chunk of this array.
     pub fn keep(&mut self, append: &str, chunk: &[u64], object: &[u8], rows: impl Iterator<Item = (u64, u64)>) -> Result<(), ZarrError> {
+        let raw = self.decoded(object)?;
         let metadata = &self.array.metadata;
-        let raw = if self.has_texts() { self.texts.numbers(decode_texts(metadata, object)?) } else { decode_chunk(metadata, object)? };
         let Some(axis) = self.array.axis(append) else { return Ok(()) };
         let mut targets = self.chunk_box(chunk);
         let length = metadata.chunks[axis];
