@@ -109,6 +109,31 @@ fn chunks_larger_than_slabs_are_inflated_once() {
     }
 }
 
+/// Rows that run along the second dimension of a variable: each slab lies in every row of its chunks, and there are more
+/// of these than files that may be open.
+#[test]
+fn a_variable_that_lies_across_the_rows_is_inflated_once() {
+    let config = config(CONFIG);
+    let (times, depths) = (3_000, 12);
+    let (time, depth) = (format!("TIME={times}"), format!("DEPTH={depths}"));
+    let file = || {
+        Fake::default()
+            .variable("DEPTH", &[&depth], Values::F32((0..depths).map(|i| i as f32).collect()))
+            .variable("TIME", &[&time], Values::F64((0..times).map(f64::from).collect()))
+            .units("minutes since 2019-04-01 00:00:00")
+            .variable("LATITUDE", &[], Values::F64(vec![-33.0]))
+            .variable("LONGITUDE", &[], Values::F64(vec![151.0]))
+            .variable("TEMP", &[&time, &depth], Values::F32((0..times * depths).map(|i| i as f32 / 7.0).collect()))
+            .chunked(&[1, depths as usize])
+    };
+    let (whole, in_parts) = (file(), file());
+    let expected = sorted(convert_fake_with(&config, Compat::Fixed, &whole, Allowance::UNBOUNDED).unwrap());
+    let parts = sorted(convert_fake_with(&config, Compat::Fixed, &in_parts, allowed(1 << 20, 1)).unwrap());
+    assert_eq!(expected.0, parts.0);
+    assert!(expected == parts);
+    assert_eq!([&whole, &in_parts].map(|file| file.inflated.load(Ordering::Relaxed)), [3_000; 2]);
+}
+
 /// A cast that fails late: the incumbent keeps the column's own type in the whole file.
 #[test]
 fn what_only_the_last_slab_shows_holds_for_the_whole_file() {

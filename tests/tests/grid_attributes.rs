@@ -430,6 +430,19 @@ async fn positions_rise_where_the_config_sorts_by_them() -> Result<()> {
         assert_eq!(errors.iter().map(|group| (group.reason, group.count)).collect::<Vec<_>>(), [(Reason::GridMismatch, 1)]);
         grid.check_store()?;
     }
+    // A store that was there before the config sorted has its own order: nothing changes without a rebuild.
+    for compat in [Compat::Fixed, Compat::Incumbent] {
+        let knobs = Knobs { latitudes: 3, incumbent: compat == Compat::Incumbent, ..Knobs::default() };
+        let mut grid = changed(knobs, compat, |_| {})?;
+        put(&grid, "a.nc", &[0], |file| {
+            file.reorder("LATITUDE", &[1, 2, 0]);
+        })?;
+        run(&grid, "one").await?;
+        let sort = |config: &mut Value| config["schema_transformation"]["dataset_sort_by"] = json!(["LATITUDE", "TIME"]);
+        respecify(&mut grid, compat, sort)?;
+        let refused = grid.bed.attempt("two", 0, FailPoints::none()).await;
+        assert!(matches!(&refused, Err(error) if error.reason() == Reason::LayoutConflict), "{refused:?}");
+    }
     Ok(())
 }
 
@@ -446,12 +459,13 @@ async fn texts_have_any_length() -> Result<()> {
         let sites = Cells::characters(&["south", "north of it"], 12, 0);
         put(&grid, "a.nc", &[0], |file| {
             file.dimension("letters", 12);
-            file.variable("SITE", &["LATITUDE", "letters"], sites.clone());
+            // As xarray writes it; of letters it must not stay.
+            file.variable("SITE", &["LATITUDE", "letters"], sites.clone()).set("_Encoding", "utf-8");
         })?;
         put(&grid, "b.nc", &[1], |file| {
             file.dimension("letters", 12).dimension("more_letters", 40);
             file.variable("SITE", &["LATITUDE", "letters"], sites.clone());
-            file.variable("REMARK", &["TIME", "more_letters"], Cells::characters(&[long], 40, 0));
+            file.variable("REMARK", &["TIME", "more_letters"], Cells::characters(&[long], 40, 0)).set("_Encoding", "utf-8");
         })?;
         let Digest::Commit { files, .. } = run(&grid, "one").await? else { panic!("no commit") };
         assert_eq!(files.processed, 2, "{compat:?}");
@@ -472,6 +486,48 @@ async fn texts_have_any_length() -> Result<()> {
         let expected = if compat == Compat::Fixed { (0, 1, vec![Reason::StaticChanged]) } else { (1, 0, vec![]) };
         assert_eq!((files.processed, files.failed, reasons), expected, "{compat:?}");
     }
+    Ok(())
+}
+
+/// Texts in the margin cost no file: along positions that are interpolated, or another name of a scene in each.
+#[tokio::test]
+async fn texts_beside_the_data_refuse_no_file() -> Result<()> {
+    let grid = changed(Knobs::default(), Compat::Fixed, |config| {
+        config["schema_transformation"]["target_dimension_grids"] = json!({"LATITUDE": {"min": -40.0, "max": -39.5, "step": 0.5}});
+    })?;
+    for (key, day, first) in [("a.nc", 0, -40.0), ("b.nc", 1, -40.25)] {
+        put(&grid, key, &[day], |file| {
+            file.container = Container::Netcdf4;
+            file.at("LATITUDE").values = vec![first, first + 0.75].into();
+            file.variables.retain(|variable| variable.name != "DEPTH");
+            file.variable("LABEL", &["LATITUDE"], Cells::Text(vec!["south".into(), "north".into()]));
+            file.variable("SCENE", &[], Cells::Text(vec![format!("scene {day}")]));
+            file.dimension("none", 0);
+            file.variable("EMPTY", &["LONGITUDE", "none"], Cells::Char(vec![]));
+            file.at("SPEED").set("coordinates", "LABEL SCENE EMPTY");
+        })?;
+    }
+    let Digest::Commit { files, errors, .. } = run(&grid, "one").await? else { panic!("no commit") };
+    assert_eq!(files.processed, 2, "{errors:?}");
+    let firsts = &seen(&grid)?["firsts"];
+    assert_eq!(json!([firsts["LABEL"], firsts["SCENE"], firsts["EMPTY"]]), json!(["south", "scene 0", "b''"]));
+    Ok(())
+}
+
+/// A chunk takes no texts without end: the file that has them is refused, the others go on.
+#[tokio::test]
+async fn texts_too_long_for_a_chunk_refuse_their_file() -> Result<()> {
+    let knobs = Knobs { latitudes: 300, longitudes: 1, chunks: [1, 300, 1], ..Knobs::default() };
+    let grid = changed(knobs, Compat::Fixed, |config| config["schema"]["STORY"] = json!({"type": "object", "dims": ["TIME", "LATITUDE"]}))?;
+    for (key, day, letters) in [("a.nc", 0, 3), ("b.nc", 1, 250_000)] {
+        put(&grid, key, &[day], |file| {
+            file.dimension("letters", letters);
+            file.variable("STORY", &["TIME", "LATITUDE", "letters"], Cells::Char(vec![b'x'; 300 * letters]));
+        })?;
+    }
+    let Digest::Commit { files, errors, .. } = run(&grid, "one").await? else { panic!("no commit") };
+    assert_eq!((files.processed, files.failed), (1, 1), "{errors:?}");
+    assert!(errors[0].message.contains("STORY") && errors[0].message.contains("bytes"), "{errors:?}");
     Ok(())
 }
 

@@ -66,7 +66,7 @@ pub(super) fn make(
         let reader: &dyn Reader = held.as_ref().map_or(reader.as_ref(), |held| held);
         let source = Source { reader, axes, places };
         let put = read::guarded(|| window.put(&source, grid, rules)).unwrap_or_else(|panic| Err(GridError::GaveUp(panic)));
-        put.map_err(|error| Stop::File(at, error))?;
+        put.and_then(|()| window.check_texts()).map_err(|error| Stop::File(at, error))?;
     }
     let mut made = Vec::new();
     for index in window.chunks() {

@@ -27,6 +27,8 @@ use crate::zarr::{Array, ArrayMetadata, chunk_key, chunks_of, parse_zmetadata};
 /// What the caches of inflated chunks of all open files may hold: little, since boxes have edges of chunks, or the chunks
 /// are unpacked.
 const CACHES: u64 = 16 << 20;
+/// What is inflated at once on its way into scratch, at most.
+const PIECE: u64 = 32 << 20;
 /// The number of the first object that is staged only to see whether it can be made.
 const TRIED: u64 = 1 << 30;
 
@@ -283,8 +285,10 @@ impl<'a> Work<'a> {
         let steps = boxes::steps(metadata, axis, &lengths, self.room(name, metadata)?);
         let boxes: Vec<Vec<Range<u64>>> = chunks.iter().flat_map(|&chunk| boxes::boxes(metadata, axis, chunk, &steps)).collect();
         let cut = boxes::are_cut(metadata, axis, &lengths, &steps);
+        let piece = (self.context.limits.memory_bytes / 16).clamp(1 << 20, PIECE) as usize;
         let several = source.is_some() && (cut || lengths[axis] > 1);
-        let unpacked = Arc::new(opened.iter().map(|file| if several { shared(file, name, axis, &boxes, cut) } else { None }).collect());
+        let unpacked =
+            Arc::new(opened.iter().map(|file| if several { shared(file, name, axis, &boxes, cut, piece) } else { None }).collect());
         let job = |ranges| Job { name: name.to_owned(), array: Arc::clone(array), ranges, unpacked: Arc::clone(&unpacked) };
         Ok(boxes.into_iter().map(job).collect())
     }
@@ -383,11 +387,11 @@ impl<'a> Work<'a> {
 }
 
 /// A file's variable, if chunks of it lie in more than one of the boxes. `cut` says that some lie across their edges.
-fn shared(file: &Opened, name: &str, axis: usize, boxes: &[Vec<Range<u64>>], cut: bool) -> Option<Unpacked> {
+fn shared(file: &Opened, name: &str, axis: usize, boxes: &[Vec<Range<u64>>], cut: bool, piece: usize) -> Option<Unpacked> {
     let index = file.reader.position(name)?;
     let chunk = file.chunk(index)?;
     let parts: Vec<Range<usize>> = boxes.iter().flat_map(|ranges| file.rows_in(&ranges[axis])).collect();
     let rows: BTreeSet<(usize, usize)> = parts.iter().map(|rows| (rows.start, rows.end)).collect();
     let across = rows.iter().zip(rows.iter().skip(1)).any(|((_, end), (start, _))| (end - 1) / chunk[0] == start / chunk[0]);
-    if cut || across { Unpacked::new(file.reader.as_ref(), index, chunk, &parts) } else { None }
+    if cut || across { Unpacked::new(file.reader.as_ref(), index, chunk, &parts, piece) } else { None }
 }

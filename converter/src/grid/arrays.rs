@@ -88,10 +88,14 @@ pub fn new_group(reader: &dyn Reader, axes: &Axes, config: &DatasetConfig, grid:
         let raw = if is_index { axes.target(name).is_none() } else { form(grid, name, &dimensions) == Form::Raw };
         let (dtype, fill) = match known {
             Some(known) if !is_index => typed(known.grid_type),
-            _ if !raw && variable.kind != Kind::Char => (Dtype::F64, Fill::Nan),
+            _ if !raw && !matches!(variable.kind, Kind::Char | Kind::Text) => (Dtype::F64, Fill::Nan),
             _ => untyped(reader, variable)?,
         };
         let mut attributes = attributes(variable, if raw { &RAW_ENCODING } else { &ENCODING });
+        // What says how bytes become letters: these are letters already, and xarray would decode them again.
+        if matches!(dtype, Dtype::Object | Dtype::Unicode(_)) {
+            attributes.remove("_Encoding");
+        }
         match known.map(|known| known.grid_type) {
             Some(GridType::TimestampNs) if !is_index => {
                 attributes.insert("units".into(), "nanoseconds since 1970-01-01".into());
@@ -299,7 +303,7 @@ pub(super) fn untyped(reader: &dyn Reader, variable: &Variable) -> Result<(Dtype
         Kind::U64 => Dtype::U64,
         Kind::F32 => Dtype::F32,
         Kind::F64 => Dtype::F64,
-        Kind::Char => Dtype::Bytes(joined_dimension(reader, variable).map_or(1, |d| d.length as u32)),
+        Kind::Char => Dtype::Bytes(joined_dimension(reader, variable).map_or(1, |d| d.length as u32).max(1)),
         Kind::Text => Dtype::Object,
         Kind::Other => {
             let detail = "coordinates of compound types are not converted".to_owned();

@@ -17,7 +17,8 @@ use super::{Form, GridError, arrays, cells, differ, form};
 use crate::cf::{self, Rules};
 use crate::read::{Reader, Values, Variable};
 use crate::zarr::{
-    Array, ArrayMetadata, Attr, Dtype, ZarrError, chunks_of, decode_chunk, decode_texts, encode_chunk, encode_texts, is_all_fill,
+    Array, ArrayMetadata, Attr, Dtype, MOST_TEXT, ZarrError, chunk_key, chunks_of, decode_chunk, decode_texts, encode_chunk, encode_texts,
+    is_all_fill,
 };
 
 /// Values that may be read at once, however small the box is that they are for.
@@ -139,8 +140,9 @@ impl<'a> Window<'a> {
         let mut lengths: Vec<usize> = selection.iter().map(Range::len).collect();
         // Where the file's positions lie closer than the store's, it is the store's that memory is there for.
         let room = (self.bytes.len() / width).max(MOST_READ);
-        if lengths.iter().product::<usize>() > 2 * room
-            && let Some(halves) = Self::halves(&own, &lengths, targets)
+        let letters = joined.unwrap_or(1).max(1);
+        if lengths.iter().product::<usize>().saturating_mul(letters) > 2 * room
+            && let Some(halves) = Self::halves(&own, &lengths, targets, letters > 1)
         {
             return halves.iter().try_for_each(|half| self.put_box(source, config, rules, half, rows));
         }
@@ -198,11 +200,11 @@ impl<'a> Window<'a> {
         Ok(())
     }
 
-    /// A box in two, along the dimension of which the most is read for the least.
-    fn halves(own: &[usize], read: &[usize], targets: &[Range<u64>]) -> Option<[Vec<Range<u64>>; 2]> {
+    /// A box in two, along the dimension of which the most is read for the least; `long`: each element is many letters.
+    fn halves(own: &[usize], read: &[usize], targets: &[Range<u64>], long: bool) -> Option<[Vec<Range<u64>>; 2]> {
         let length = |axis: usize| place(&targets[axis]).len();
-        let wide = own.iter().copied().zip(read).filter(|&(axis, &read)| length(axis) > 1 && read > length(axis));
-        let (axis, _) = wide.max_by_key(|&(axis, &read)| read / length(axis))?;
+        let wide = own.iter().copied().zip(read).filter(|&(axis, &read)| length(axis) > 1 && (long || read > length(axis)));
+        let (axis, _) = wide.max_by_key(|&(axis, &read)| (read / length(axis), length(axis)))?;
         let middle = targets[axis].start + length(axis) as u64 / 2;
         let half =
             |range: Range<u64>| targets.iter().enumerate().map(move |(at, whole)| if at == axis { range.clone() } else { whole.clone() });
@@ -311,6 +313,25 @@ impl<'a> Window<'a> {
     fn chunk_box(&self, chunk: &[u64]) -> Vec<Range<u64>> {
         let of = |((index, length), range): ((&u64, &u64), &Range<u64>)| (index * length)..((index + 1) * length).min(range.end);
         chunk.iter().zip(&self.array.metadata.chunks).zip(&self.ranges).map(of).collect()
+    }
+
+    /// Whether chunks hold the texts that were put into the box.
+    ///
+    /// # Errors
+    /// The first chunk that does not, with the bytes that they have.
+    pub fn check_texts(&self) -> Result<(), GridError> {
+        if !self.has_texts() {
+            return Ok(());
+        }
+        for chunk in self.chunks() {
+            let bytes: usize = self.texts.of(&self.chunk(&chunk)).map(|text| 4 + text.len()).sum();
+            if bytes > MOST_TEXT {
+                let detail =
+                    format!("its texts have {bytes} bytes, {MOST_TEXT} are the most; write smaller chunks, or shorter texts (`<U64`)");
+                return Err(GridError::Cast { variable: self.name.to_owned(), to: format!("chunk {}", chunk_key(&chunk)), detail });
+            }
+        }
+        Ok(())
     }
 
     /// A chunk's object; none where all of it is the fill value.

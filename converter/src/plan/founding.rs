@@ -14,7 +14,7 @@ use crate::context::Context;
 use crate::error::StageError;
 use crate::grid::{Axes, GridError, Group, Source, TimeCode, configure, extents, new_group, rules, static_window, unwritten};
 use crate::read;
-use crate::zarr::chunk_key;
+use crate::zarr::{Dtype, chunk_key};
 
 /// Makes a new store after the earliest file of the grid that most files have, of which one can be made. The
 /// others are tried against it; where there is none, each file is refused with what it lacks.
@@ -25,7 +25,7 @@ pub(super) async fn found_store(
     known: &mut Vec<Known>,
 ) -> Result<Option<(Group, GridState, Vec<StagedObject>)>, StageError> {
     let mut unfit = Vec::new();
-    while let Some(at) = reference(context, known) {
+    while let Some(at) = reference(context, grid, known) {
         let file = known.remove(at);
         let (config, of, rules) = (Arc::clone(&context.config), Arc::clone(grid), rules(context.document.compat));
         let coordinates = Arc::clone(&file.header.coordinates);
@@ -82,7 +82,9 @@ fn found(
             continue;
         }
         let window = static_window(name, array, &Source { reader, axes: &axes, places: &[] }, grid, rules)?;
-        if dimensions != [name] {
+        // Texts that nobody asked for, such as the name of a scene, are the first file's: no other is refused for them.
+        let in_the_margin = array.metadata.dtype == Dtype::Object && grid.variable(name).is_none();
+        if dimensions != [name] && !in_the_margin {
             digests.insert(name.clone(), window.digest());
         }
         for index in window.chunks() {
@@ -101,12 +103,12 @@ fn found(
 
 /// The earliest file of the grid that most files have, in whichever direction they have it; of those of the first batch
 /// where all is to be as the incumbent has it.
-fn reference(context: &Context, known: &[Known]) -> Option<usize> {
+fn reference(context: &Context, grid: &GridConfig, known: &[Known]) -> Option<usize> {
     let compat = context.document.compat;
     // The files of each grid; the first stands for all.
     let mut grids: Vec<Vec<usize>> = Vec::new();
     for (at, file) in known.iter().enumerate() {
-        match grids.iter_mut().find(|files| file.header.check(&known[files[0]].header.coordinates, compat).is_ok()) {
+        match grids.iter_mut().find(|files| file.header.check(grid, &known[files[0]].header.coordinates, compat).is_ok()) {
             Some(files) => files.push(at),
             None => grids.push(vec![at]),
         }

@@ -168,7 +168,8 @@ impl NetcdfReader {
         let cut = selection.iter().zip(&lengths).any(|(range, &length)| *range != (0..length));
         if cut
             && let Some(file) = self.hdf5()
-            && let Some(part) = texts::part(&file.dataset(&variable.name)?, selection)?
+            // What a part of them cannot be, all of them may be: the dependency is not so strict there.
+            && let Ok(Some(part)) = file.dataset(&variable.name).and_then(|dataset| texts::part(&dataset, selection))
         {
             return Ok(Values::Text(part));
         }

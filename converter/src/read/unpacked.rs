@@ -8,9 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::values::runs;
 use super::{Attribute, Dimension, Kind, ReadError, Reader, Values, Variable};
-
-/// What is inflated at once, unless one line of chunks is larger.
-const PIECE: usize = 32 << 20;
+use crate::zarr::chunk_indices;
 
 /// Values that are written at once.
 const BLOCK: usize = 1 << 16;
@@ -21,8 +19,11 @@ pub struct Unpacked {
     index: usize,
     /// The shape of its chunks.
     chunk: Vec<usize>,
+    /// Bytes that are inflated at once, unless chunks are larger.
+    piece: usize,
     /// By row of chunks.
     slabs: Mutex<BTreeMap<usize, Arc<Slab>>>,
+    places: Mutex<Places>,
 }
 
 /// A row of chunks.
@@ -30,17 +31,27 @@ pub struct Unpacked {
 struct Slab {
     /// Parts that will be read from it.
     wanted: Mutex<usize>,
-    file: Mutex<Option<Arc<File>>>,
+    /// Where it lies in scratch.
+    place: Mutex<Option<usize>>,
+}
+
+/// One scratch file, in places that are as long as a row of chunks.
+#[derive(Debug, Default)]
+struct Places {
+    file: Option<Arc<File>>,
+    free: Vec<usize>,
+    all: usize,
 }
 
 impl Unpacked {
-    /// None of a variable that is not in chunks of numbers. `parts` are the rows of all parts that will be read.
-    pub fn new(reader: &dyn Reader, index: usize, chunk: &[usize], parts: &[Range<usize>]) -> Option<Self> {
+    /// None of a variable that is not in chunks of numbers. `parts` are the rows of all parts that will be read, `piece` the
+    /// bytes that may be inflated at once.
+    pub fn new(reader: &dyn Reader, index: usize, chunk: &[usize], parts: &[Range<usize>], piece: usize) -> Option<Self> {
         let variable = &reader.variables()[index];
         if matches!(variable.kind, Kind::Text | Kind::Other) || chunk.len() != variable.dimensions.len() || chunk.contains(&0) {
             return None;
         }
-        let unpacked = Self { index, chunk: chunk.to_vec(), slabs: Mutex::default() };
+        let unpacked = Self { index, chunk: chunk.to_vec(), piece, slabs: Mutex::default(), places: Mutex::default() };
         {
             let mut slabs = unpacked.slabs.lock().unwrap_or_else(PoisonError::into_inner);
             for number in parts.iter().flat_map(|rows| unpacked.numbers(rows)) {
@@ -71,8 +82,9 @@ impl Unpacked {
                 *wanted = wanted.saturating_sub(1);
                 *wanted == 0
             });
-            if done {
-                slabs.remove(&number);
+            if done && let Some(slab) = slabs.remove(&number) {
+                let place = slab.place.lock().unwrap_or_else(PoisonError::into_inner).take();
+                self.places.lock().unwrap_or_else(PoisonError::into_inner).free.extend(place);
             }
         }
     }
@@ -89,48 +101,83 @@ impl Unpacked {
             let Some(slab) = slab else { return reader.read_part(self.index, selection) };
             let first = number * self.chunk[0];
             let rows = first..(first + self.chunk[0]).min(lengths[0]);
-            let file = {
-                let mut file = slab.file.lock().unwrap_or_else(PoisonError::into_inner);
-                match &*file {
-                    Some(file) => Arc::clone(file),
-                    None => Arc::clone(file.insert(Arc::new(self.unpack(reader, &lengths, &rows)?))),
+            let (file, place) = {
+                let mut place = slab.place.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(place) = *place {
+                    (self.file()?, place)
+                } else {
+                    let (file, free) = self.free()?;
+                    self.unpack(reader, &lengths, &rows, &file, free)?;
+                    (file, *place.insert(free))
                 }
             };
+            let begin = self.begin(&lengths, width, place);
             let wanted = selection[0].start.max(rows.start) - first..selection[0].end.min(rows.end) - first;
             let inner: Vec<Range<usize>> = std::iter::once(wanted).chain(selection[1..].iter().cloned()).collect();
             let inner_lengths: Vec<usize> = std::iter::once(rows.len()).chain(lengths[1..].iter().copied()).collect();
             for run in runs(&inner_lengths, &inner) {
                 let at = bytes.len();
                 bytes.resize(at + run.len() * width, 0);
-                file.read_exact_at(&mut bytes[at..], (run.start * width) as u64).map_err(scratch)?;
+                file.read_exact_at(&mut bytes[at..], begin + (run.start * width) as u64).map_err(scratch)?;
             }
         }
         Ok(Values::from_le_bytes(variable.kind, &bytes))
     }
 
-    /// Rows of a variable in scratch, in C order.
-    fn unpack(&self, reader: &dyn Reader, lengths: &[usize], rows: &Range<usize>) -> Result<File, ReadError> {
-        let file = tempfile::tempfile().map_err(scratch)?;
+    /// The first byte of a place.
+    fn begin(&self, lengths: &[usize], width: usize, place: usize) -> u64 {
+        lengths[1..].iter().chain([&self.chunk[0], &width]).fold(place as u64, |bytes, &length| bytes * length as u64)
+    }
+
+    fn file(&self) -> Result<Arc<File>, ReadError> {
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        match &places.file {
+            Some(file) => Ok(Arc::clone(file)),
+            None => Ok(Arc::clone(places.file.insert(Arc::new(tempfile::tempfile().map_err(scratch)?)))),
+        }
+    }
+
+    /// A place that nobody has.
+    fn free(&self) -> Result<(Arc<File>, usize), ReadError> {
+        let file = self.file()?;
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let free = places.free.pop().unwrap_or(places.all);
+        places.all = places.all.max(free + 1);
+        Ok((file, free))
+    }
+
+    /// Puts rows of a variable into scratch, in C order.
+    fn unpack(&self, reader: &dyn Reader, lengths: &[usize], rows: &Range<usize>, file: &File, place: usize) -> Result<(), ReadError> {
         let width = reader.variables()[self.index].kind.width();
-        let inner: usize = lengths[1..].iter().product();
-        let Some((&second, rest)) = lengths[1..].split_first() else {
-            let values = reader.read_part(self.index, std::slice::from_ref(rows))?;
-            values.each_le_bytes(BLOCK, |bytes, at| file.write_all_at(bytes, at as u64)).map_err(scratch)?;
-            return Ok(file);
-        };
-        let line: usize = rest.iter().product();
-        let fits = PIECE / (rows.len() * line * width).max(1);
-        let step = (fits / self.chunk[1] * self.chunk[1]).max(self.chunk[1]);
-        for start in (0..second).step_by(step) {
-            let part = start..(start + step).min(second);
-            let whole = rest.iter().map(|&length| 0..length);
-            let selection: Vec<Range<usize>> = [rows.clone(), part.clone()].into_iter().chain(whole).collect();
-            let bytes = reader.read_part(self.index, &selection)?.to_le_bytes();
-            for (row, bytes) in bytes.chunks(part.len() * line * width).enumerate() {
-                file.write_all_at(bytes, ((row * inner + part.start * line) * width) as u64).map_err(scratch)?;
+        let (begin, count) = (self.begin(lengths, width, place), rows.len());
+        let within: Vec<usize> = std::iter::once(count).chain(lengths[1..].iter().copied()).collect();
+        let steps = self.steps(&within, width);
+        let pieces: Vec<u64> = within.iter().zip(&steps).map(|(length, step)| length.div_ceil(*step) as u64).collect();
+        for piece in chunk_indices(&pieces) {
+            let range = |((&at, &step), &length): ((&u64, &usize), &usize)| at as usize * step..((at as usize + 1) * step).min(length);
+            let part: Vec<Range<usize>> = piece.iter().zip(&steps).zip(&within).map(range).collect();
+            let selection: Vec<Range<usize>> = std::iter::once(rows.clone()).chain(part[1..].iter().cloned()).collect();
+            let values = reader.read_part(self.index, &selection)?;
+            let mut from = 0;
+            for run in runs(&within, &part) {
+                let to = begin + (run.start * width) as u64;
+                values
+                    .each_le_bytes(from..from + run.len(), BLOCK, |bytes, at| file.write_all_at(bytes, to + at as u64))
+                    .map_err(scratch)?;
+                from += run.len();
             }
         }
-        Ok(file)
+        Ok(())
+    }
+
+    /// Lengths of what is inflated at once: whole chunks, along the last dimension first.
+    fn steps(&self, within: &[usize], width: usize) -> Vec<usize> {
+        let mut steps: Vec<usize> = within.iter().zip(&self.chunk).map(|(&length, &chunk)| chunk.min(length).max(1)).collect();
+        for at in (1..within.len()).rev() {
+            let bytes = steps.iter().fold(width, |bytes, &step| bytes.saturating_mul(step));
+            steps[at] *= (self.piece / bytes.max(1)).clamp(1, within[at].div_ceil(steps[at]).max(1));
+        }
+        steps
     }
 }
 
@@ -213,16 +260,27 @@ mod tests {
         let file = Counted { dimensions, variables, values: values.clone(), read: AtomicUsize::new(0) };
         let parts = [[0..4, 0..2, 0..6], [0..4, 2..5, 0..3], [0..4, 2..5, 3..6], [4..7, 0..5, 1..4]];
         let rows: Vec<Range<usize>> = parts.iter().map(|part| part[0].clone()).collect();
-        let unpacked = Unpacked::new(&file, 0, &[3, 2, 6], &rows).expect("numbers in chunks");
-        let reader = WithUnpacked { reader: &file, unpacked: std::slice::from_ref(&unpacked) };
+        // In one piece, and in pieces of one chunk.
+        for piece in [1 << 20, 1] {
+            file.read.store(0, Ordering::Relaxed);
+            let unpacked = Unpacked::new(&file, 0, &[3, 2, 2], &rows, piece).expect("numbers in chunks");
+            let reader = WithUnpacked { reader: &file, unpacked: std::slice::from_ref(&unpacked) };
+            for part in &parts {
+                assert_eq!(reader.read_part(0, part).expect("readable"), values.clone().part(&lengths, part), "{part:?}");
+                unpacked.release(&part[0]);
+            }
+            assert_eq!(file.read.load(Ordering::Relaxed), 7 * 5 * 6, "each value once");
+            assert!(unpacked.slabs.lock().expect("no panic").is_empty());
+            let places = unpacked.places.lock().expect("no panic");
+            assert_eq!((places.all, places.free.len()), (2, 2), "the place of the first row of chunks is used again");
+        }
+        let unpacked = Unpacked::new(&file, 0, &[3, 2, 6], &rows, 1).expect("numbers in chunks");
         for part in &parts {
-            assert_eq!(reader.read_part(0, part).expect("readable"), values.clone().part(&lengths, part), "{part:?}");
             unpacked.release(&part[0]);
         }
-        assert_eq!(file.read.load(Ordering::Relaxed), 7 * 5 * 6, "each value once");
-        assert!(unpacked.slabs.lock().expect("no panic").is_empty());
+        let reader = WithUnpacked { reader: &file, unpacked: std::slice::from_ref(&unpacked) };
         // Nobody had announced this one.
         assert_eq!(reader.read_part(0, &parts[0]).expect("readable"), values.part(&lengths, &parts[0]));
-        assert!(Unpacked::new(&file, 0, &[3, 2], &rows).is_none(), "chunks of another shape");
+        assert!(Unpacked::new(&file, 0, &[3, 2], &rows, 1).is_none(), "chunks of another shape");
     }
 }

@@ -150,32 +150,29 @@ impl Values {
         })
     }
 
-    /// Numbers and characters as bytes, the least first; texts have none.
-    #[must_use]
-    pub fn to_le_bytes(&self) -> Vec<u8> {
-        for_numbers!(self, v => v.iter().flat_map(|number| number.to_le_bytes()).collect(), other => match other {
-            Self::Char(bytes) => bytes.clone(),
-            _ => Vec::new(),
-        })
-    }
-
-    /// The same, some values at a time, with the place of their first byte.
+    /// Some of the numbers or characters as bytes, the least first, so many at a time, with the place of the first byte
+    /// among all of them. Texts have none.
     ///
     /// # Errors
     /// What `take` says.
-    pub fn each_le_bytes<E>(&self, values: usize, mut take: impl FnMut(&[u8], usize) -> Result<(), E>) -> Result<(), E> {
+    pub fn each_le_bytes<E>(
+        &self,
+        some: Range<usize>,
+        at_once: usize,
+        mut take: impl FnMut(&[u8], usize) -> Result<(), E>,
+    ) -> Result<(), E> {
         let mut bytes = Vec::new();
-        for_numbers!(self, v => v.chunks(values.max(1)).try_fold(0, |at, block| {
+        for_numbers!(self, v => v[some].chunks(at_once.max(1)).try_fold(0, |at, block| {
             bytes.clear();
             bytes.extend(block.iter().flat_map(|number| number.to_le_bytes()));
             take(&bytes, at).map(|()| at + bytes.len())
         }).map(drop), other => match other {
-            Self::Char(bytes) => take(bytes, 0),
+            Self::Char(bytes) => take(&bytes[some], 0),
             _ => Ok(()),
         })
     }
 
-    /// What [`Values::to_le_bytes`] made bytes of.
+    /// What [`Values::each_le_bytes`] made bytes of.
     #[must_use]
     pub fn from_le_bytes(kind: Kind, bytes: &[u8]) -> Self {
         macro_rules! numbers {

@@ -113,7 +113,7 @@ impl<'a, 'f> Pass<'a, 'f> {
             self.notes.say(note.as_str());
         }
         let slabs = estimate::slabs(reader, self.config(), &layout, length, self.allowance.bytes)?;
-        let unpacked = unpack::shared(reader, self.config(), &layout, &slabs);
+        let unpacked = unpack::shared(reader, self.config(), &layout, &slabs, self.allowance.bytes);
         let held = WithUnpacked { reader, unpacked: &unpacked };
         let mut kept = BTreeMap::new();
         for slab in slabs {

@@ -103,7 +103,7 @@ pub(super) fn time_level(sources: &mut Sources, last: &mut Option<i64>) -> Resul
     let Some(Partition::Time { name, time_varname, period }) = conversion.time_partition() else { return Ok(None) };
     let sole_index = matches!(sources.rows.indexes().as_slice(), [only] if only == time_varname);
     let times = if sources.is_fixed() { fixed_times(sources, time_varname)? } else { incumbent_times(sources, time_varname)? };
-    if times.map.is_identity() {
+    if times.map.is_identity() && sources.rows.has_one_in_each(time_varname) {
         let steps = time::steps_back(times.array.as_ref(), last);
         sources.notes.count(format!("NonMonotonicTime: variable {time_varname:?} goes back "), steps, " times; the rows keep their order");
     }

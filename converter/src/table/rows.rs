@@ -79,6 +79,18 @@ impl Rows<'_> {
         }
     }
 
+    /// Whether a column has a value of its own in each row of the table, whatever the rows at hand are.
+    pub(super) fn has_one_in_each(&self, name: &str) -> bool {
+        match self {
+            Self::Variables(rows) => rows.variable(name).is_none_or(|(_, variable)| {
+                let axes = rows.layout.shape.axes.iter().filter(|axis| axis.length > 1).map(|axis| axis.dimension);
+                let own = cf::decoded_dimensions(rows.reader, variable).iter().copied();
+                own.filter(|&dimension| rows.reader.dimensions()[dimension].length > 1).eq(axes)
+            }),
+            Self::Table(_) => true,
+        }
+    }
+
     /// The units a column says it has.
     pub(super) fn units(&self, name: &str) -> Option<&str> {
         match self {

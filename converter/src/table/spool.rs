@@ -19,6 +19,9 @@ use crate::write::{self, Cells, ChunkEncoder, ObjectFormat, ObjectWriter};
 /// Rows of one row group (spec 6.2).
 pub(super) const ROW_GROUP: usize = 20_000;
 
+/// Threads that a file may borrow: each has an object in memory, an eighth of the allowance at most.
+const LENT: usize = 3;
+
 /// The columns of one slab.
 pub(super) struct SlabColumns {
     columns: Vec<Column>,
@@ -171,13 +174,21 @@ impl<'a> Spool<'a> {
                     }
                 });
             };
-            (1..self.allowance.threads.min(self.groups.len())).for_each(|_| help(None));
-            let left = || self.groups.len().saturating_sub(next.load(Ordering::Relaxed));
+            if self.allowance.threads > 1 && self.groups.len() > 1 {
+                (0..self.allowance.threads.min(self.groups.len())).for_each(|_| help(None));
+                drop(send);
+                // Leaving early drops the receiver, and with it the helpers stop.
+                return receive.into_iter().try_for_each(|object| sink(object?));
+            }
+            let mut helpers = 0;
             loop {
-                if left() > 1
+                let left = self.groups.len().saturating_sub(next.load(Ordering::Relaxed));
+                if helpers < LENT
+                    && left > 1
                     && let Some(lent) = self.allowance.spare.and_then(|spare| spare.try_acquire().ok())
                 {
                     help(Some(lent));
+                    helpers += 1;
                 }
                 let Some(object) = one(&mut encoder) else { break };
                 sink(object?)?;

@@ -11,22 +11,26 @@ use crate::cf::decoded_dimensions;
 use crate::read::{Reader, Unpacked};
 
 /// The variables of a file of which slabs would inflate more than half as much again as there is.
-pub(super) fn shared(reader: &dyn Reader, config: &DatasetConfig, layout: &Layout, slabs: &Slabs) -> Vec<Unpacked> {
+pub(super) fn shared(reader: &dyn Reader, config: &DatasetConfig, layout: &Layout, slabs: &Slabs, allowed: u64) -> Vec<Unpacked> {
     if slabs.clone().nth(1).is_none() {
         return Vec::new();
     }
-    let chunks = reader.chunks();
+    let (chunks, piece) = (reader.chunks(), (allowed / 16).clamp(1 << 20, 32 << 20) as usize);
     let shared = |index: usize| {
         let chunk = chunks.get(index)?.as_deref()?;
         let parts: Vec<Vec<Range<usize>>> = slabs.clone().map(|slab| selection(reader, index, &slab)).collect::<Option<_>>()?;
-        let inflated: usize = parts.iter().map(|part| touched(part, chunk)).sum();
         let lengths = reader.variables()[index].dimensions.iter().map(|&dimension| reader.dimensions()[dimension].length);
         let whole: Vec<Range<usize>> = lengths.map(|length| 0..length).collect();
+        // What every slab takes as a whole is decoded once, and kept.
+        if parts.iter().all(|part| *part == whole) {
+            return None;
+        }
+        let inflated: usize = parts.iter().map(|part| touched(part, chunk)).sum();
         if inflated * 2 <= touched(&whole, chunk) * 3 {
             return None;
         }
         let rows: Vec<Range<usize>> = parts.into_iter().filter_map(|part| part.into_iter().next()).collect();
-        Unpacked::new(reader, index, chunk, &rows)
+        Unpacked::new(reader, index, chunk, &rows, piece)
     };
     let indices = wanted(reader, config).filter_map(|variable| reader.position(&variable.name));
     indices.filter(|&index| layout.takes(index)).filter_map(shared).collect()

@@ -19,7 +19,7 @@ pub use error::ZarrError;
 pub use fill::Fill;
 pub use json::{attributes_json, parse_attributes};
 pub use metadata::ArrayMetadata;
-pub use text::{decode_texts, encode_texts};
+pub use text::{MOST_TEXT, decode_texts, encode_texts};
 
 /// The names of the documents, below the group or an array.
 pub const ZGROUP: &str = ".zgroup";

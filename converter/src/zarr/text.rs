@@ -6,6 +6,8 @@ use super::{ArrayMetadata, ZarrError};
 
 /// The most bytes that a chunk of texts may have when it is decoded: its length is nowhere told but in the chunk.
 const MAX_BYTES: usize = 256 << 20;
+/// The most that one is made with.
+pub const MOST_TEXT: usize = 64 << 20;
 
 /// A chunk's object from all its texts, C order.
 pub fn encode_texts<T: AsRef<str>>(metadata: &ArrayMetadata, texts: &[T]) -> Result<Vec<u8>, ZarrError> {
@@ -14,8 +16,8 @@ pub fn encode_texts<T: AsRef<str>>(metadata: &ArrayMetadata, texts: &[T]) -> Res
         return Err(ZarrError::chunk(format!("{} texts are not the {expected} of a chunk", texts.len())));
     }
     let length = 4 + texts.iter().map(|text| 4 + text.as_ref().len()).sum::<usize>();
-    if length > MAX_BYTES {
-        return Err(ZarrError::chunk(format!("texts of {length} bytes are more than the {MAX_BYTES} of a chunk")));
+    if length > MOST_TEXT {
+        return Err(ZarrError::chunk(format!("texts of {length} bytes are more than the {MOST_TEXT} of a chunk")));
     }
     let mut raw = Vec::with_capacity(length);
     // Nothing is cut: the sum of all is below 32 bits.

@@ -2,14 +2,16 @@
 //!
 //! | hash | covers | a change means |
 //! |---|---|---|
-//! | layout | format, compat, naming of objects; of a table partitions and the type of each column; of a grid dimensions, chunks, template, target grids, and type, dimensions and `drop_var` of each variable | `LayoutConflict` until a rebuild |
-//! | content | of a table the order of columns, what is added, dropped, computed and how files are read, the valid range of the partition's position; of a grid what is added, sorted, not decoded and not written over | files are stale |
+//! | layout | format, compat, naming of objects; of a table partitions and the type of each column; of a grid dimensions, those that are sorted, chunks, template, target grids, and type, dimensions and `drop_var` of each variable | `LayoutConflict` until a rebuild |
+//! | content | of a table the order of columns, what is added, dropped, computed and how files are read, the valid range of the partition's position; of a grid what is added, not decoded and not written over | files are stale |
 //! | metadata | attributes of variables, global attributes, dataset name, UUID | the sidecar, or the attributes of the store, are written again |
 //!
 //! `run_settings`, logging and the registry block are in none of them. The order of keys inside an
 //! object never matters, but the order of a table's columns does (it is the order inside every file), and
 //! so does the order of partitions. 90.0 and 90 are the same number, because the API server makes no
 //! difference between them.
+
+use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
@@ -155,13 +157,19 @@ fn grid_layout(grid: &GridConfig) -> Value {
         };
         (name.clone(), target)
     });
-    json!({
+    let mut layout = json!({
         "dimensions": dimensions.collect::<Map<_, _>>(),
         "append": grid.append_name(),
         "variables": variables.collect::<Map<_, _>>(),
         "template": grid.template,
         "target_grids": targets.collect::<Map<_, _>>(),
-    })
+    });
+    let rising: BTreeSet<&String> = grid.sort_by.iter().filter(|name| *name != grid.append_name()).collect();
+    // Not there where there are none: hashes of other configs stay what they were.
+    if !rising.is_empty() {
+        layout["rising"] = json!(rising);
+    }
+    layout
 }
 
 fn grid_content(grid: &GridConfig) -> Value {
