@@ -81,6 +81,16 @@ fn slabs_and_threads_change_no_byte() {
     }
 }
 
+/// A row each minute, behind what a file has already.
+fn minutes(file: Fake, dimension: &str, rows: i32) -> Fake {
+    file.variable("TIME", &[dimension], Values::F64((0..rows).map(f64::from).collect())).units("minutes since 2019-04-01 00:00:00")
+}
+
+/// All rows at one place.
+fn here(file: Fake) -> Fake {
+    file.variable("LATITUDE", &[], Values::F64(vec![-33.0])).variable("LONGITUDE", &[], Values::F64(vec![151.0]))
+}
+
 /// However many slabs lie in a chunk, it is inflated once.
 #[test]
 fn chunks_larger_than_slabs_are_inflated_once() {
@@ -88,12 +98,7 @@ fn chunks_larger_than_slabs_are_inflated_once() {
     let rows = 60_000;
     let time = format!("TIME={rows}");
     let file = |chunk: usize| {
-        Fake::default()
-            .variable("TIME", &[&time], Values::F64((0..rows).map(f64::from).collect()))
-            .units("minutes since 2019-04-01 00:00:00")
-            .chunked(&[chunk])
-            .variable("LATITUDE", &[], Values::F64(vec![-33.0]))
-            .variable("LONGITUDE", &[], Values::F64(vec![151.0]))
+        here(minutes(Fake::default(), &time, rows).chunked(&[chunk]))
             .variable("TEMP", &[&time], Values::F32((0..rows).map(|i| i as f32 / 7.0).collect()))
             .chunked(&[chunk])
             .variable("COUNT", &[&time], Values::I32((0..rows).collect()))
@@ -109,20 +114,15 @@ fn chunks_larger_than_slabs_are_inflated_once() {
     }
 }
 
-/// Rows that run along the second dimension of a variable: each slab lies in every row of its chunks, and there are more
-/// of these than files that may be open.
+/// Rows that run along the second dimension of a variable: each slab lies in every row of its chunks.
 #[test]
 fn a_variable_that_lies_across_the_rows_is_inflated_once() {
     let config = config(CONFIG);
     let (times, depths) = (3_000, 12);
     let (time, depth) = (format!("TIME={times}"), format!("DEPTH={depths}"));
     let file = || {
-        Fake::default()
-            .variable("DEPTH", &[&depth], Values::F32((0..depths).map(|i| i as f32).collect()))
-            .variable("TIME", &[&time], Values::F64((0..times).map(f64::from).collect()))
-            .units("minutes since 2019-04-01 00:00:00")
-            .variable("LATITUDE", &[], Values::F64(vec![-33.0]))
-            .variable("LONGITUDE", &[], Values::F64(vec![151.0]))
+        let depths_first = Fake::default().variable("DEPTH", &[&depth], Values::F32((0..depths).map(|i| i as f32).collect()));
+        here(minutes(depths_first, &time, times))
             .variable("TEMP", &[&time, &depth], Values::F32((0..times * depths).map(|i| i as f32 / 7.0).collect()))
             .chunked(&[1, depths as usize])
     };
@@ -140,14 +140,7 @@ fn what_only_the_last_slab_shows_holds_for_the_whole_file() {
     let config = config(CONFIG);
     let times = 30_000;
     let time = format!("TIME={times}");
-    let base = |count: Values| {
-        Fake::default()
-            .variable("TIME", &[&time], Values::F64((0..times).map(f64::from).collect()))
-            .units("minutes since 2019-04-01 00:00:00")
-            .variable("LATITUDE", &[], Values::F64(vec![-33.0]))
-            .variable("LONGITUDE", &[], Values::F64(vec![151.0]))
-            .variable("COUNT", &[&time], count)
-    };
+    let base = |count: Values| here(minutes(Fake::default(), &time, times)).variable("COUNT", &[&time], count);
     let file = base(Values::F64((0..times).map(|i| if i == times - 1 { 2.5 } else { f64::from(i) }).collect()));
     let whole = sorted(convert_fake_with(&config, Compat::Incumbent, &file, Allowance::UNBOUNDED).unwrap());
     let parts = sorted(convert_fake_with(&config, Compat::Incumbent, &file, allowed(1 << 20, 1)).unwrap());

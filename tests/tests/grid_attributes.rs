@@ -7,64 +7,21 @@ mod grid_bed;
 mod laptop;
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use converter::convert::convert;
 use converter::failpoint::{FailPoint, FailPoints};
 use converter::plan::plan;
 use converter::zarr::{ArrayMetadata, Attr, ZARRAY, parse_attributes, parse_zmetadata};
 use crds::wire::{Compat, Digest, Outcome, Reason, Report};
+use grid_bed::altered::{changed, put, respecify, run};
 use grid_bed::history::days;
 use grid_bed::model::Kind;
-use grid_bed::{GridBed, Knobs};
+use grid_bed::{GridBed, Knobs, sample};
+use laptop::seen;
 use serde_json::{Value, json};
-use tests::fixtures::draft::Cells;
-use tests::fixtures::{Container, Draft, Slice, draft};
-
-/// Microseconds.
-const DAY: i64 = 86_400_000_000;
-
-fn sample(path: &Path, month: u32, rows: usize) -> Result<()> {
-    let times: Vec<i64> = (0..rows as i64).map(|row| (i64::from(month) * 30 + row) * DAY).collect();
-    Slice::new(&times, u64::from(month)).write(path)
-}
-
-/// A bed whose config is changed by the test; `respecify` does it again.
-fn changed(knobs: Knobs, compat: Compat, change: impl Fn(&mut Value)) -> Result<GridBed> {
-    let mut grid = GridBed::new(knobs)?;
-    respecify(&mut grid, compat, change)?;
-    Ok(grid)
-}
-
-fn respecify(grid: &mut GridBed, compat: Compat, change: impl Fn(&mut Value)) -> Result<()> {
-    let knobs = grid.knobs;
-    grid.bed.respecify(|resource| {
-        knobs.change(resource);
-        resource.spec.compat = Some(compat);
-        let text = resource.spec.config.as_ref().and_then(Value::as_str).unwrap_or_default();
-        let mut config: Value = serde_json::from_str(text).unwrap_or_default();
-        change(&mut config);
-        resource.spec.config = Some(Value::String(config.to_string()));
-    })
-}
-
-/// Writes a file of a day, changed by the test.
-fn put(grid: &GridBed, key: &str, day: &[i64], change: impl Fn(&mut Draft)) -> Result<()> {
-    let mut file = grid.slice(&days(day), 3).draft();
-    change(&mut file);
-    draft::write(&grid.bed.archive().join(key), &file)
-}
-
-async fn run(grid: &GridBed, run: &str) -> Result<Digest> {
-    Ok(grid.bed.attempt(run, 0, FailPoints::none()).await?)
-}
-
-fn seen(grid: &GridBed) -> Result<Value> {
-    let store = grid.folder().to_str().context("the folder's path is UTF-8")?.to_owned();
-    Ok(laptop::python("attributes.py", &[], &format!("{store}\n"))?.remove(0))
-}
+use tests::fixtures::Draft;
 
 fn text(grid: &GridBed, name: &str) -> Result<Option<String>> {
     Ok(grid.attributes()?.get(name).and_then(Attr::as_text).map(str::to_owned))
@@ -81,7 +38,7 @@ async fn coverage_follows_the_rows_and_the_config_has_the_last_word() -> Result<
     put(&grid, "a.nc", &[0], one_file_s)?;
     put(&grid, "b.nc", &[1, 4], |_| {})?;
     run(&grid, "one").await?;
-    let told = seen(&grid)?;
+    let told = seen(&grid.folder())?;
     assert_eq!(json!([told["group"]["time_coverage_start"], told["group"]["time_coverage_end"]]), told["times"]);
     assert_eq!(told["times"], json!(["2002-11-09T00:00:00Z", "2002-11-13T00:00:00Z"]));
     assert_eq!((&told["group"]["geospatial_lat_min"], &told["group"]["geospatial_lon_max"]), (&json!(-40.0), &json!(140.5)));
@@ -89,7 +46,7 @@ async fn coverage_follows_the_rows_and_the_config_has_the_last_word() -> Result<
     std::fs::remove_file(grid.bed.archive().join("a.nc"))?;
     put(&grid, "c.nc", &[2], |file| _ = file.attribute("date_created", "of a later"))?;
     let Digest::Commit { totals, run: id, .. } = run(&grid, "two").await? else { panic!("no commit") };
-    let told = seen(&grid)?;
+    let told = seen(&grid.folder())?;
     assert_eq!(json!([told["group"]["time_coverage_start"], told["group"]["time_coverage_end"]]), told["times"]);
     assert_eq!(told["times"], json!(["2002-11-10T00:00:00Z", "2002-11-13T00:00:00Z"]), "a masked row covers nothing");
     assert_eq!(told["group"]["date_created"], "of the first");
@@ -112,7 +69,7 @@ async fn coverage_follows_the_rows_and_the_config_has_the_last_word() -> Result<
     respecify(&mut grid, Compat::Fixed, |_| {})?;
     let Digest::Commit { files, totals, .. } = run(&grid, "five").await? else { panic!("no commit") };
     assert_eq!((files.processed, totals.rows_masked), (0, 1));
-    let told = seen(&grid)?;
+    let told = seen(&grid.folder())?;
     assert_eq!(json!([told["group"]["time_coverage_start"], told["group"]["time_coverage_end"]]), told["times"]);
     assert_eq!(told["group"]["geospatial_lat_min"], -40.0);
     Ok(())
@@ -140,7 +97,7 @@ async fn extents_are_those_of_the_coordinates() -> Result<()> {
         file.at("TEMP").set("coordinates", "NORTH EAST");
     })?;
     run(&grid, "one").await?;
-    let told = seen(&grid)?;
+    let told = seen(&grid.folder())?;
     let group = |name: &str| told["group"][name].clone();
     assert_eq!((group("geospatial_lat_min"), group("geospatial_lat_max")), (json!(-30.0), json!(25.0)), "decoded, missing ones left out");
     assert_eq!(group("geospatial_lon_min"), Value::Null, "one file's position is not the store's");
@@ -169,7 +126,7 @@ async fn changed_attributes_reach_the_store_and_nothing_else_changes() -> Result
         };
         put(&grid, "a.nc", &[0, 1], told_by_file)?;
         run(&grid, "one").await?;
-        let before = seen(&grid)?;
+        let before = seen(&grid.folder())?;
         assert_eq!(before["variables"]["TEMP"], json!({"long_name": "of the file", "units": "degrees_Celsius", "valid_max": 40.0}));
         let objects = grid.bed.objects().await?;
         run(&grid, "two").await?;
@@ -187,7 +144,7 @@ async fn changed_attributes_reach_the_store_and_nothing_else_changes() -> Result
         respecify(&mut grid, compat, described)?;
         let Digest::Commit { files, .. } = run(&grid, "three").await? else { panic!("no commit") };
         assert_eq!((files.processed, files.unchanged), (0, 1));
-        let after = seen(&grid)?;
+        let after = seen(&grid.folder())?;
         assert_eq!((&after["types"], &after["firsts"]), (&before["types"], &before["firsts"]), "all is decoded as before");
         assert_eq!(after["variables"]["TEMP"], json!({"standard_name": "sea_water_temperature", "units": "degrees_Celsius"}));
         assert_eq!(after["variables"]["TIME"], json!({"long_name": "time of the slice"}));
@@ -204,7 +161,7 @@ async fn changed_attributes_reach_the_store_and_nothing_else_changes() -> Result
         assert_eq!(grid.bed.objects().await?, objects, "the same config again: nothing changes");
         put(&grid, "b.nc", &[2], told_by_file)?;
         run(&grid, "five").await?;
-        let appended = seen(&grid)?;
+        let appended = seen(&grid.folder())?;
         assert_eq!(appended["variables"], after["variables"], "an append does not change what variables say");
         assert_eq!((&appended["group"]["title"], &appended["group"]["history"]), (&json!("Described"), &Value::Null));
         // The same stop anywhere before the metadata leaves the old ones; the run taken up again brings the new ones.
@@ -213,7 +170,7 @@ async fn changed_attributes_reach_the_store_and_nothing_else_changes() -> Result
             assert!(grid.bed.attempt("six", 0, FailPoints::stop_at(point)).await.is_err(), "{point}");
         }
         run(&grid, "six").await?;
-        assert_eq!(seen(&grid)?["variables"]["TEMP"]["long_name"], "again");
+        assert_eq!(seen(&grid.folder())?["variables"]["TEMP"]["long_name"], "again");
         check_documents(&grid)?;
     }
     Ok(())
@@ -261,7 +218,7 @@ async fn the_incumbent_s_attributes_are_those_of_its_batches() -> Result<()> {
         put(grid, key, day, |file| _ = file.attribute("title", key).at("TEMP").set("comment", key))
     };
     let said = |grid: &GridBed| -> Result<(Option<String>, Value)> {
-        Ok((text(grid, "title")?, seen(grid)?["variables"]["TEMP"]["comment"].clone()))
+        Ok((text(grid, "title")?, seen(&grid.folder())?["variables"]["TEMP"]["comment"].clone()))
     };
     for (size, title, comment) in [(None, "c.nc", "c.nc"), (Some(1), "d.nc", "a.nc"), (Some(2), "c.nc", "b.nc"), (Some(3), "d.nc", "c.nc")]
     {
@@ -299,7 +256,7 @@ async fn times_in_other_places_say_how_they_are_to_be_read() -> Result<()> {
     let (_, arrays) = parse_zmetadata(&std::fs::read(grid.folder().join(".zmetadata"))?)?;
     assert_eq!(arrays["SEEN"].attributes["calendar"].as_text(), Some("standard"));
     assert!(!arrays["SPEED"].attributes.contains_key("units") && !arrays["SPEED"].attributes.contains_key("calendar"));
-    assert_eq!(seen(&grid)?["types"]["SPEED"], "float64", "nanoseconds, as their type says");
+    assert_eq!(seen(&grid.folder())?["types"]["SPEED"], "float64", "nanoseconds, as their type says");
     Ok(())
 }
 
@@ -410,144 +367,4 @@ async fn a_file_that_changes_before_its_chunks_are_made_anew_is_left_to_the_next
     grid.check_store()?;
     assert_eq!(grid.run().await?.files.processed, 4);
     grid.idle().await
-}
-
-/// The config wants positions to rise: the first file's fall, another's are in no order at all.
-#[tokio::test]
-async fn positions_rise_where_the_config_sorts_by_them() -> Result<()> {
-    for compat in [Compat::Fixed, Compat::Incumbent] {
-        let knobs = Knobs { latitudes: 5, chunks: [2, 2, 2], incumbent: compat == Compat::Incumbent, ..Knobs::default() };
-        let mut grid = changed(knobs, compat, |config| config["schema_transformation"]["dataset_sort_by"] = json!(["LATITUDE", "TIME"]))?;
-        for (key, day, places) in [("a.nc", 0, [4, 3, 2, 1, 0]), ("b.nc", 1, [2, 0, 4, 1, 3]), ("c.nc", 2, [0, 1, 2, 3, 4])] {
-            let slice = grid.slice(&days(&[day]), 3 + day as u64);
-            grid.put(key, slice.clone(), Kind::Good, 1_000)?;
-            draft::write(&grid.bed.archive().join(key), slice.draft().reorder("LATITUDE", &places))?;
-        }
-        assert_eq!(grid.run().await?.files.processed, 3, "{compat:?}");
-        // Another grid is another grid, in whatever order.
-        put(&grid, "d.nc", &[3], |file| file.at("LATITUDE").values = vec![-38.0, -38.5, -39.0, -39.5, -41.0].into())?;
-        let Digest::Commit { errors, .. } = run(&grid, "shifted").await? else { panic!("no commit") };
-        assert_eq!(errors.iter().map(|group| (group.reason, group.count)).collect::<Vec<_>>(), [(Reason::GridMismatch, 1)]);
-        grid.check_store()?;
-    }
-    // A store that was there before the config sorted has its own order: nothing changes without a rebuild.
-    for compat in [Compat::Fixed, Compat::Incumbent] {
-        let knobs = Knobs { latitudes: 3, incumbent: compat == Compat::Incumbent, ..Knobs::default() };
-        let mut grid = changed(knobs, compat, |_| {})?;
-        put(&grid, "a.nc", &[0], |file| {
-            file.reorder("LATITUDE", &[1, 2, 0]);
-        })?;
-        run(&grid, "one").await?;
-        let sort = |config: &mut Value| config["schema_transformation"]["dataset_sort_by"] = json!(["LATITUDE", "TIME"]);
-        respecify(&mut grid, compat, sort)?;
-        let refused = grid.bed.attempt("two", 0, FailPoints::none()).await;
-        assert!(matches!(&refused, Err(error) if error.reason() == Reason::LayoutConflict), "{refused:?}");
-    }
-    Ok(())
-}
-
-/// In the schema as `object` or `string`, of characters or of strings, static or by row, missing in one file; and as a
-/// coordinate that nobody asked for.
-#[tokio::test]
-async fn texts_have_any_length() -> Result<()> {
-    let long = "a remark that is longer than all before";
-    for compat in [Compat::Fixed, Compat::Incumbent] {
-        let grid = changed(Knobs::default(), compat, |config| {
-            config["schema"]["SITE"] = json!({"type": "object", "dims": ["LATITUDE"]});
-            config["schema"]["REMARK"] = json!({"type": "string", "dims": ["TIME"]});
-        })?;
-        let sites = Cells::characters(&["south", "north of it"], 12, 0);
-        put(&grid, "a.nc", &[0], |file| {
-            file.dimension("letters", 12);
-            // As xarray writes it; of letters it must not stay.
-            file.variable("SITE", &["LATITUDE", "letters"], sites.clone()).set("_Encoding", "utf-8");
-        })?;
-        put(&grid, "b.nc", &[1], |file| {
-            file.dimension("letters", 12).dimension("more_letters", 40);
-            file.variable("SITE", &["LATITUDE", "letters"], sites.clone());
-            file.variable("REMARK", &["TIME", "more_letters"], Cells::characters(&[long], 40, 0)).set("_Encoding", "utf-8");
-        })?;
-        let Digest::Commit { files, .. } = run(&grid, "one").await? else { panic!("no commit") };
-        assert_eq!(files.processed, 2, "{compat:?}");
-        let arrays = grid_bed::store::read(&grid.folder())?;
-        assert_eq!(arrays["SITE"].texts(), ["south", "north of it"]);
-        assert_eq!(arrays["REMARK"].texts(), ["", long]);
-        let told = seen(&grid)?;
-        assert_eq!(json!([told["types"]["SITE"], told["firsts"]["SITE"]]), json!([told["types"]["filename"], "south"]));
-        assert_eq!(json!([told["types"]["REMARK"], told["firsts"]["REMARK"]]), json!([told["types"]["filename"], ""]));
-
-        // Another site is no more of this store than another depth is.
-        put(&grid, "c.nc", &[2], |file| {
-            file.dimension("letters", 12);
-            file.variable("SITE", &["LATITUDE", "letters"], Cells::characters(&["south", "east"], 12, 0));
-        })?;
-        let Digest::Commit { files, errors, .. } = run(&grid, "two").await? else { panic!("no commit") };
-        let reasons: Vec<Reason> = errors.iter().map(|group| group.reason).collect();
-        let expected = if compat == Compat::Fixed { (0, 1, vec![Reason::StaticChanged]) } else { (1, 0, vec![]) };
-        assert_eq!((files.processed, files.failed, reasons), expected, "{compat:?}");
-    }
-    Ok(())
-}
-
-/// Texts in the margin cost no file: along positions that are interpolated, or another name of a scene in each.
-#[tokio::test]
-async fn texts_beside_the_data_refuse_no_file() -> Result<()> {
-    let grid = changed(Knobs::default(), Compat::Fixed, |config| {
-        config["schema_transformation"]["target_dimension_grids"] = json!({"LATITUDE": {"min": -40.0, "max": -39.5, "step": 0.5}});
-    })?;
-    for (key, day, first) in [("a.nc", 0, -40.0), ("b.nc", 1, -40.25)] {
-        put(&grid, key, &[day], |file| {
-            file.container = Container::Netcdf4;
-            file.at("LATITUDE").values = vec![first, first + 0.75].into();
-            file.variables.retain(|variable| variable.name != "DEPTH");
-            file.variable("LABEL", &["LATITUDE"], Cells::Text(vec!["south".into(), "north".into()]));
-            file.variable("SCENE", &[], Cells::Text(vec![format!("scene {day}")]));
-            file.dimension("none", 0);
-            file.variable("EMPTY", &["LONGITUDE", "none"], Cells::Char(vec![]));
-            file.at("SPEED").set("coordinates", "LABEL SCENE EMPTY");
-        })?;
-    }
-    let Digest::Commit { files, errors, .. } = run(&grid, "one").await? else { panic!("no commit") };
-    assert_eq!(files.processed, 2, "{errors:?}");
-    let firsts = &seen(&grid)?["firsts"];
-    assert_eq!(json!([firsts["LABEL"], firsts["SCENE"], firsts["EMPTY"]]), json!(["south", "scene 0", "b''"]));
-    Ok(())
-}
-
-/// A chunk takes no texts without end: the file that has them is refused, the others go on.
-#[tokio::test]
-async fn texts_too_long_for_a_chunk_refuse_their_file() -> Result<()> {
-    let knobs = Knobs { latitudes: 300, longitudes: 1, chunks: [1, 300, 1], ..Knobs::default() };
-    let grid = changed(knobs, Compat::Fixed, |config| config["schema"]["STORY"] = json!({"type": "object", "dims": ["TIME", "LATITUDE"]}))?;
-    for (key, day, letters) in [("a.nc", 0, 3), ("b.nc", 1, 250_000)] {
-        put(&grid, key, &[day], |file| {
-            file.dimension("letters", letters);
-            file.variable("STORY", &["TIME", "LATITUDE", "letters"], Cells::Char(vec![b'x'; 300 * letters]));
-        })?;
-    }
-    let Digest::Commit { files, errors, .. } = run(&grid, "one").await? else { panic!("no commit") };
-    assert_eq!((files.processed, files.failed), (1, 1), "{errors:?}");
-    assert!(errors[0].message.contains("STORY") && errors[0].message.contains("bytes"), "{errors:?}");
-    Ok(())
-}
-
-#[tokio::test]
-async fn a_coordinate_of_texts_that_nobody_asked_for_stays_one() -> Result<()> {
-    for compat in [Compat::Fixed, Compat::Incumbent] {
-        let grid = changed(Knobs::default(), compat, |_| {})?;
-        for (key, day, label) in [("a.nc", 0, "calm"), ("b.nc", 1, "rather windy")] {
-            put(&grid, key, &[day], |file| {
-                file.container = Container::Netcdf4;
-                file.variable("LABEL", &["TIME"], Cells::Text(vec![label.to_owned()]));
-                file.at("SPEED").set("coordinates", "LABEL");
-            })?;
-        }
-        let Digest::Commit { files, .. } = run(&grid, "one").await? else { panic!("no commit") };
-        assert_eq!(files.processed, 2, "{compat:?}");
-        let arrays = grid_bed::store::read(&grid.folder())?;
-        assert_eq!(arrays["LABEL"].texts(), ["calm", "rather windy"]);
-        assert_eq!(arrays["SPEED"].array.attributes["coordinates"].as_text(), Some("LABEL"));
-        assert_eq!(seen(&grid)?["firsts"]["LABEL"], "calm");
-    }
-    Ok(())
 }

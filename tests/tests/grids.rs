@@ -5,26 +5,16 @@
 mod bed;
 mod grid_bed;
 
-use std::path::Path;
-
 use anyhow::Result;
 use converter::failpoint::FailPoints;
 use crds::wire::{Digest, Reason};
 use grid_bed::history::days;
 use grid_bed::model::Kind;
-use grid_bed::{GridBed, Knobs, journeys, regrid};
-use tests::fixtures::{Draft, Slice, draft};
+use grid_bed::{GridBed, Knobs, journeys, regrid, sample, sorted};
+use tests::fixtures::{Draft, draft};
 
 /// Histories of one test.
 const SEEDS: u64 = 1_000;
-/// Microseconds.
-const DAY: i64 = 86_400_000_000;
-
-fn sample(path: &Path, month: u32, rows: usize) -> Result<()> {
-    let times: Vec<i64> = (0..rows as i64).map(|row| (i64::from(month) * 30 + row) * DAY).collect();
-    Slice::new(&times, u64::from(month)).write(path)
-}
-
 #[tokio::test]
 async fn a_first_write_and_a_late_day() -> Result<()> {
     let mut grid = GridBed::new(Knobs::default())?;
@@ -87,6 +77,9 @@ journeys! {
         files_of_other_positions_are_interpolated_to_the_configs,
         positions_that_are_close_stay_where_they_are,
         many_positions_become_few,
+    }
+    sorted {
+        positions_rise_where_the_config_sorts_by_them,
     }
 }
 

@@ -1,6 +1,6 @@
 //! A batch of a grid: the chunks that this batch alone writes, whole, from the rows of its files.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
@@ -27,8 +27,6 @@ use crate::zarr::{Array, ArrayMetadata, chunk_key, chunks_of, parse_zmetadata};
 /// What the caches of inflated chunks of all open files may hold: little, since boxes have edges of chunks, or the chunks
 /// are unpacked.
 const CACHES: u64 = 16 << 20;
-/// What is inflated at once on its way into scratch, at most.
-const PIECE: u64 = 32 << 20;
 /// The number of the first object that is staged only to see whether it can be made.
 const TRIED: u64 = 1 << 30;
 
@@ -135,7 +133,7 @@ pub(super) fn changed_meanwhile(file: &PlannedFile) -> FileRecord {
 pub(super) struct Work<'a> {
     context: &'a Context,
     grid: Arc<GridConfig>,
-    pub planned: PlannedGrid,
+    pub planned: Arc<PlannedGrid>,
     coordinates: Arc<BTreeMap<String, Vec<f64>>>,
     arrays: BTreeMap<String, Arc<Array>>,
     workers: Workers,
@@ -153,6 +151,7 @@ impl<'a> Work<'a> {
         let grid = grid.ok_or_else(|| StageError::Config("the config describes no grid".to_owned()))?;
         let coordinates = Arc::new(std::mem::take(&mut planned.state.coordinates));
         let arrays = arrays.into_iter().map(|(name, array)| (name, Arc::new(array))).collect();
+        let planned = Arc::new(planned);
         Ok(Self { context, grid, planned, coordinates, arrays, workers: Workers::start(context.limits.threads.max(1))? })
     }
 
@@ -204,11 +203,12 @@ impl<'a> Work<'a> {
             known.filter_map(|(name, digest)| Some((name.clone(), Arc::clone(self.arrays.get(name)?), digest.clone()))).collect()
         };
         // Those of a new store are staged only.
-        let (store, runtime, folder) = (context.destination.clone(), Handle::current(), context.folder());
-        let staged: HashMap<String, String> = self.planned.statics.iter().map(|s| (s.final_key.clone(), s.staged_key.clone())).collect();
+        let (store, runtime, folder, planned) =
+            (context.destination.clone(), Handle::current(), context.folder(), Arc::clone(&self.planned));
         let known = move |name: &str, chunk: &[u64]| {
             let key = format!("{folder}/{name}/{}", chunk_key(chunk));
-            runtime.block_on(store.try_get(staged.get(&key).unwrap_or(&key))).ok().flatten()
+            let staged = planned.statics.iter().find(|object| object.final_key == key);
+            runtime.block_on(store.try_get(staged.map_or(&key, |object| &object.staged_key))).ok().flatten()
         };
         let cache = in_memory.min(CACHES / at_once) as usize;
         let opening = self.workers.run(move || {
@@ -285,7 +285,7 @@ impl<'a> Work<'a> {
         let steps = boxes::steps(metadata, axis, &lengths, self.room(name, metadata)?);
         let boxes: Vec<Vec<Range<u64>>> = chunks.iter().flat_map(|&chunk| boxes::boxes(metadata, axis, chunk, &steps)).collect();
         let cut = boxes::are_cut(metadata, axis, &lengths, &steps);
-        let piece = (self.context.limits.memory_bytes / 16).clamp(1 << 20, PIECE) as usize;
+        let piece = Unpacked::piece(self.context.limits.memory_bytes);
         let several = source.is_some() && (cut || lengths[axis] > 1);
         let unpacked =
             Arc::new(opened.iter().map(|file| if several { shared(file, name, axis, &boxes, cut, piece) } else { None }).collect());

@@ -45,7 +45,7 @@ impl Axes {
                     Some(Along::Regridded { regrid: regrid(&name, &own, known)?, target: known.clone() })
                 }
                 Some(_) => None,
-                None if config.sorts(&name) && known.is_sorted() => rising(&name, &own.positions, known)?,
+                None if config.sorts(&name) => rising(&name, &own.positions, known)?,
                 None => runs_back(&name, &own.positions, known, compat)?.then_some(Along::Reversed),
             };
             axes.extend(along.map(|along| (name, along)));
@@ -87,17 +87,8 @@ pub(super) fn coordinates(reader: &dyn Reader, config: &GridConfig) -> Result<BT
 ///
 /// # Errors
 /// Where they differ, with the first numbers that do.
-pub(super) fn check(
-    own: &BTreeMap<String, Vec<f64>>,
-    config: &GridConfig,
-    store: &BTreeMap<String, Vec<f64>>,
-    compat: Compat,
-) -> Result<(), GridError> {
-    own.iter().try_for_each(|(name, own)| match known(store, name)? {
-        // One that was made before the config sorted: each file is held against what it has when it is opened.
-        known if config.sorts(name) && !known.is_sorted() => runs_back(name, own, &Order::of(known).positions(known), compat).map(|_| ()),
-        known => runs_back(name, own, known, compat).map(|_| ()),
-    })
+pub(super) fn check(own: &BTreeMap<String, Vec<f64>>, store: &BTreeMap<String, Vec<f64>>, compat: Compat) -> Result<(), GridError> {
+    own.iter().try_for_each(|(name, own)| runs_back(name, own, known(store, name)?, compat).map(|_| ()))
 }
 
 /// Whether positions are the store's the other way round; the incumbent takes no such file (spec 9).

@@ -63,8 +63,8 @@ impl Header {
     ///
     /// # Errors
     /// Where they differ, with the first numbers that do.
-    pub fn check(&self, config: &GridConfig, store: &BTreeMap<String, Vec<f64>>, compat: Compat) -> Result<(), GridError> {
-        axes::check(&self.coordinates, config, store, compat)
+    pub fn check(&self, store: &BTreeMap<String, Vec<f64>>, compat: Compat) -> Result<(), GridError> {
+        axes::check(&self.coordinates, store, compat)
     }
 }
 

@@ -25,7 +25,7 @@ pub(super) async fn found_store(
     known: &mut Vec<Known>,
 ) -> Result<Option<(Group, GridState, Vec<StagedObject>)>, StageError> {
     let mut unfit = Vec::new();
-    while let Some(at) = reference(context, grid, known) {
+    while let Some(at) = reference(context, known) {
         let file = known.remove(at);
         let (config, of, rules) = (Arc::clone(&context.config), Arc::clone(grid), rules(context.document.compat));
         let coordinates = Arc::clone(&file.header.coordinates);
@@ -83,7 +83,8 @@ fn found(
         }
         let window = static_window(name, array, &Source { reader, axes: &axes, places: &[] }, grid, rules)?;
         // Texts that nobody asked for, such as the name of a scene, are the first file's: no other is refused for them.
-        let in_the_margin = array.metadata.dtype == Dtype::Object && grid.variable(name).is_none();
+        let has_texts = matches!(array.metadata.dtype, Dtype::Object | Dtype::Bytes(_));
+        let in_the_margin = has_texts && grid.variable(name).is_none();
         if dimensions != [name] && !in_the_margin {
             digests.insert(name.clone(), window.digest());
         }
@@ -103,12 +104,12 @@ fn found(
 
 /// The earliest file of the grid that most files have, in whichever direction they have it; of those of the first batch
 /// where all is to be as the incumbent has it.
-fn reference(context: &Context, grid: &GridConfig, known: &[Known]) -> Option<usize> {
+fn reference(context: &Context, known: &[Known]) -> Option<usize> {
     let compat = context.document.compat;
     // The files of each grid; the first stands for all.
     let mut grids: Vec<Vec<usize>> = Vec::new();
     for (at, file) in known.iter().enumerate() {
-        match grids.iter_mut().find(|files| file.header.check(grid, &known[files[0]].header.coordinates, compat).is_ok()) {
+        match grids.iter_mut().find(|files| file.header.check(&known[files[0]].header.coordinates, compat).is_ok()) {
             Some(files) => files.push(at),
             None => grids.push(vec![at]),
         }

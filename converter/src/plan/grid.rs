@@ -170,7 +170,7 @@ fn fitting(
     let code = TimeCode::of(code).map_err(|error| StageError::corrupt(ZATTRS, error))?;
     let mut fitting = Vec::new();
     for file in known {
-        let numbers = file.header.check(grid, &state.coordinates, context.document.compat).and_then(|()| code.numbers(&file.header));
+        let numbers = file.header.check(&state.coordinates, context.document.compat).and_then(|()| code.numbers(&file.header));
         match numbers {
             Ok(numbers) => fitting.push((file, numbers)),
             Err(error) => survey.turned_away(file.candidate.why, refused(&file.candidate.file, &error)),

@@ -8,7 +8,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::values::runs;
 use super::{Attribute, Dimension, Kind, ReadError, Reader, Values, Variable};
-use crate::zarr::chunk_indices;
 
 /// Values that are written at once.
 const BLOCK: usize = 1 << 16;
@@ -44,6 +43,12 @@ struct Places {
 }
 
 impl Unpacked {
+    /// The bytes that may be inflated at once where so many may be taken in all.
+    #[must_use]
+    pub fn piece(memory: u64) -> usize {
+        (memory / 16).clamp(1 << 20, 32 << 20) as usize
+    }
+
     /// None of a variable that is not in chunks of numbers. `parts` are the rows of all parts that will be read, `piece` the
     /// bytes that may be inflated at once.
     pub fn new(reader: &dyn Reader, index: usize, chunk: &[usize], parts: &[Range<usize>], piece: usize) -> Option<Self> {
@@ -158,10 +163,7 @@ impl Unpacked {
         let (begin, count) = (self.begin(lengths, width, place), rows.len());
         let within: Vec<usize> = std::iter::once(count).chain(lengths[1..].iter().copied()).collect();
         let steps = self.steps(&within, width);
-        let pieces: Vec<u64> = within.iter().zip(&steps).map(|(length, step)| length.div_ceil(*step) as u64).collect();
-        for piece in chunk_indices(&pieces) {
-            let range = |((&at, &step), &length): ((&u64, &usize), &usize)| at as usize * step..((at as usize + 1) * step).min(length);
-            let part: Vec<Range<usize>> = piece.iter().zip(&steps).zip(&within).map(range).collect();
+        for part in pieces(&within, &steps) {
             let selection: Vec<Range<usize>> = std::iter::once(rows.clone()).chain(part[1..].iter().cloned()).collect();
             let values = reader.read_part(self.index, &selection)?;
             let mut from = 0;
@@ -185,6 +187,14 @@ impl Unpacked {
         }
         steps
     }
+}
+
+/// All boxes of these steps within lengths, in C order.
+fn pieces(within: &[usize], steps: &[usize]) -> Vec<Vec<Range<usize>>> {
+    within.iter().zip(steps).fold(vec![Vec::new()], |pieces, (&length, &step)| {
+        let along = || (0..length).step_by(step).map(|start| start..(start + step).min(length));
+        pieces.iter().flat_map(|piece| along().map(|range| [&piece[..], &[range]].concat())).collect()
+    })
 }
 
 #[allow(clippy::needless_pass_by_value)] // for map_err

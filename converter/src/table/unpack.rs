@@ -15,7 +15,7 @@ pub(super) fn shared(reader: &dyn Reader, config: &DatasetConfig, layout: &Layou
     if slabs.clone().nth(1).is_none() {
         return Vec::new();
     }
-    let (chunks, piece) = (reader.chunks(), (allowed / 16).clamp(1 << 20, 32 << 20) as usize);
+    let (chunks, piece) = (reader.chunks(), Unpacked::piece(allowed));
     let shared = |index: usize| {
         let chunk = chunks.get(index)?.as_deref()?;
         let parts: Vec<Vec<Range<usize>>> = slabs.clone().map(|slab| selection(reader, index, &slab)).collect::<Option<_>>()?;

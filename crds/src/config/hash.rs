@@ -3,7 +3,7 @@
 //! | hash | covers | a change means |
 //! |---|---|---|
 //! | layout | format, compat, naming of objects; of a table partitions and the type of each column; of a grid dimensions, those that are sorted, chunks, template, target grids, and type, dimensions and `drop_var` of each variable | `LayoutConflict` until a rebuild |
-//! | content | of a table the order of columns, what is added, dropped, computed and how files are read, the valid range of the partition's position; of a grid what is added, not decoded and not written over | files are stale |
+//! | content | of a table the order of columns, what is added, dropped, computed and how files are read, the valid range of the partition's position; of a grid what is added, sorted, not decoded and not written over | files are stale |
 //! | metadata | attributes of variables, global attributes, dataset name, UUID | the sidecar, or the attributes of the store, are written again |
 //!
 //! `run_settings`, logging and the registry block are in none of them. The order of keys inside an

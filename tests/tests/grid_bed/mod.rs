@@ -2,15 +2,17 @@
 
 #![allow(dead_code)] // each suite uses a part of it
 
+pub mod altered;
 pub mod history;
 pub mod journeys;
 pub mod model;
 pub mod regrid;
+pub mod sorted;
 pub mod store;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result, ensure};
@@ -24,6 +26,15 @@ use tests::fixtures::{Slice, draft};
 use super::bed::Bed;
 use model::{Expected, Kind, Model, Row, Version};
 use store::Found;
+
+/// Microseconds.
+const DAY: i64 = 86_400_000_000;
+
+/// What a bed puts where it is asked for a file of so many rows.
+pub fn sample(path: &Path, month: u32, rows: usize) -> Result<()> {
+    let times: Vec<i64> = (0..rows as i64).map(|row| (i64::from(month) * 30 + row) * DAY).collect();
+    Slice::new(&times, u64::from(month)).write(path)
+}
 
 /// The knobs of a dataset.
 #[derive(Clone, Copy, Debug)]

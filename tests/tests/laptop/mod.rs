@@ -79,3 +79,8 @@ pub fn python(script: &str, arguments: &[&str], input: &str) -> Result<Vec<Value
     ensure!(output.status.success(), "{} failed", script.display());
     String::from_utf8(output.stdout)?.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
 }
+
+/// What xarray sees of a store: attributes, types, and the first value of each variable.
+pub fn seen(store: &Path) -> Result<Value> {
+    Ok(python("attributes.py", &[], &format!("{}\n", store.display()))?.remove(0))
+}
