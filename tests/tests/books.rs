@@ -11,7 +11,8 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use bed::{Bed, costs, counts};
 use converter::failpoint::FailPoints;
-use crds::wire::{FileCounts, OnSourceDelete, Outcome, Reason, Report};
+use crds::resource::CloudOptimisedDataset;
+use crds::wire::{Digest, FileCounts, OnSourceDelete, Outcome, Reason, Report};
 
 fn sample(path: &Path, month: u32, rows: usize) -> Result<()> {
     let start: jiff::Timestamp = format!("2024-{month:02}-01T00:00:00Z").parse()?;
@@ -136,6 +137,93 @@ async fn what_left_stays_under_keep_and_goes_under_remove() -> Result<()> {
         assert_eq!(left.files, FileCounts { withdrawn: 1, ..counts(1, 0, 1, 0) });
         assert_eq!((left.totals.rows, left.totals.withdrawn), (rows, withdrawn), "{policy:?}");
         assert_eq!(bed.objects().await?.len() as u64, left.totals.objects);
+    }
+    Ok(())
+}
+
+/// Keys and outcomes of the lines of `files.csv`, none of which has a quoted field.
+async fn lines(bed: &Bed, run: &str) -> Result<Vec<(String, String)>> {
+    let context = bed.context(run, 0, FailPoints::none())?;
+    let text = String::from_utf8(context.destination.get(&context.layout.files_csv(run)).await?.to_vec())?;
+    let fields = |line: &str| line.split(',').map(str::to_owned).collect::<Vec<_>>();
+    text.lines().skip(1).map(fields).map(|line| Ok((line[0].clone(), line.get(2).context("an outcome")?.clone()))).collect()
+}
+
+/// What a run costs does not grow with what it leaves alone.
+#[tokio::test]
+async fn parts_of_the_ledger_that_nothing_falls_into_are_not_read() -> Result<()> {
+    let bed = Bed::new()?;
+    bed.put("f0000.nc", 1, 10)?;
+    let body = std::fs::read(bed.archive().join("f0000.nc"))?;
+    for file in 1..2_300 {
+        bed.put_bytes(&format!("f{file:04}.nc"), &body)?;
+    }
+    assert_eq!(bed.run("first").await?.files, counts(2_300, 2_300, 0, 0));
+    let parts = bed.head().await?.parts;
+    assert_eq!(parts.iter().map(|part| part.records).collect::<Vec<_>>(), [1_000, 650, 650]);
+    assert!(parts.iter().all(|part| part.seal.is_some()));
+
+    bed.put("f0500.nc", 2, 20)?;
+    bed.put("f0500+.nc", 2, 20)?;
+    bed.remove("f2100.nc")?;
+    bed.put_bytes("f2200.nc", b"CDF\x01 and then nothing")?;
+    let untouched = bed.out().join(&parts[1].key);
+    let aside = untouched.with_extension("aside");
+    std::fs::rename(&untouched, &aside)?;
+    let digest = bed.attempt("second", 0, FailPoints::none()).await?;
+    std::fs::rename(&aside, &untouched)?;
+    let second = bed.check(&digest).await?;
+    assert_eq!(second.files, FileCounts { withdrawn: 1, ..counts(2_300, 2, 2_297, 1) });
+    assert_eq!((second.totals.rows, second.totals.objects), (2_299 * 10 + 40, 2_301), "the broken and the withdrawn stay published");
+    let told = lines(&bed, "second").await?;
+    assert!(told.is_sorted_by(|one, next| one.0 < next.0), "each file once, by key");
+    for (outcome, expected) in [("processed", 2), ("unchanged", 2_297), ("failed", 1), ("withdrawn", 1)] {
+        assert_eq!(told.iter().filter(|line| line.1 == outcome).count(), expected, "{outcome}");
+    }
+    let parts = bed.head().await?.parts;
+    let sealed: Vec<(u64, bool)> = parts.iter().map(|part| (part.records, part.seal.is_some())).collect();
+    assert_eq!(sealed, [(501, true), (500, true), (650, true), (650, false)], "what is withdrawn or failed is looked at in each run");
+
+    for part in &parts[..3] {
+        std::fs::remove_file(bed.out().join(&part.key))?;
+    }
+    let digest = bed.attempt("idle", 0, FailPoints::none()).await?;
+    let Digest::Commit { files, totals, .. } = digest else { anyhow::bail!("{digest:?}") };
+    assert_eq!((files, totals), (counts(2_300, 0, 2_299, 1), second.totals), "none of them was needed");
+    assert_eq!(lines(&bed, "idle").await?.len(), 2_300);
+    Ok(())
+}
+
+type Change = fn(&mut CloudOptimisedDataset);
+
+#[tokio::test]
+async fn a_seal_says_nothing_of_what_a_run_asks_anew() -> Result<()> {
+    let mut bed = Bed::new()?;
+    for month in 1..4 {
+        bed.put(&format!("{month}.nc"), month, 10)?;
+    }
+    bed.run("first").await?;
+    let rebuild: Change = |resource| resource.spec.rebuild = Some("token".to_owned());
+    let cases: [(&str, Change, FileCounts); 7] = [
+        ("nothing", |_| (), counts(3, 0, 3, 0)),
+        (
+            "an age that none has",
+            |resource| resource.spec.source.get_or_insert_default().min_age_seconds = Some(1_000_000),
+            FileCounts { skipped: 3, ..counts(3, 0, 0, 0) },
+        ),
+        (
+            "fewer files",
+            |resource| resource.spec.source.get_or_insert_default().filter = vec!["[12].nc".to_owned()],
+            FileCounts { withdrawn: 1, ..counts(2, 0, 2, 0) },
+        ),
+        ("all again", |_| (), counts(3, 0, 3, 0)),
+        ("all anew", rebuild, counts(3, 3, 0, 0)),
+        ("the same token", rebuild, counts(3, 0, 3, 0)),
+        ("no token", |_| (), counts(3, 0, 3, 0)),
+    ];
+    for (number, (what, change, expected)) in cases.into_iter().enumerate() {
+        bed.respecify(change)?;
+        assert_eq!(bed.run(&format!("case-{number}")).await?.files, expected, "{what}");
     }
     Ok(())
 }

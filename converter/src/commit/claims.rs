@@ -128,8 +128,8 @@ pub(super) async fn contest(context: &Context, plan: &Plan, head: Option<&Head>)
 
 async fn decide(context: &Context, plan: &Plan, head: Option<&Head>, contested: &HashSet<u64>) -> Result<Verdicts, StageError> {
     let mut published: HashMap<String, LedgerRecord> = HashMap::new();
-    let mut ledger = LedgerCursor::new(&context.destination, parts_of(head));
-    while let Some(record) = ledger.next().await? {
+    let mut ledger = LedgerCursor::new(&context.destination, parts_of(head), |_| false);
+    while let Some(record) = ledger.next_below(None).await? {
         if record.published.is_some() && contested.contains(&name_hash(&record.key)) {
             published.insert(record.key.clone(), record);
         }

@@ -40,12 +40,10 @@ pub(super) async fn fold(context: &Context, plan: &Plan, head: Option<&Head>) ->
     let verdicts = contest(context, plan, head).await?;
     let mut fold = Fold::new(context, plan, verdicts, Story::begin()?);
     let mut changes = Changes::new(context, plan);
-    let mut ledger = LedgerCursor::new(&context.destination, head.map_or(&[][..], |head| &head.parts));
+    let parts = head.map_or(&[][..], |head| &head.parts);
+    let mut ledger = LedgerCursor::new(&context.destination, parts, |_| !plan.relayout);
     while let Some(change) = changes.next().await? {
-        while let Some(record) = ledger.next_below(change.key()).await? {
-            fold.next.enter(ledger.part()).await?;
-            fold.untouched(record).await?;
-        }
+        fold.walk(&mut ledger, Some(change.key())).await?;
         let record = ledger.take(change.key()).await?;
         if record.is_some() {
             fold.next.enter(ledger.part()).await?;
@@ -55,10 +53,7 @@ pub(super) async fn fold(context: &Context, plan: &Plan, head: Option<&Head>) ->
             Change::Other(file) => fold.other(file, record).await?,
         }
     }
-    while let Some(record) = ledger.next().await? {
-        fold.next.enter(ledger.part()).await?;
-        fold.untouched(record).await?;
-    }
+    fold.walk(&mut ledger, None).await?;
     fold.hostile()?;
     fold.grid(head, &mut changes).await?;
     (fold.story.bytes_read, fold.story.bytes_written) = (changes.bytes_read, changes.bytes_written);
@@ -102,6 +97,38 @@ impl<'a> Fold<'a> {
             processed: HashSet::new(),
             grid: None,
         }
+    }
+
+    /// Goes past all that the run says nothing of, up to `key` or the end. Of sealed parts only those are read that
+    /// something of the run falls into.
+    async fn walk(&mut self, ledger: &mut LedgerCursor<'_>, key: Option<&str>) -> Result<(), StageError> {
+        loop {
+            while let Some(record) = ledger.next_below(key).await? {
+                self.next.enter(ledger.part()).await?;
+                self.untouched(record).await?;
+            }
+            let Some((part, end)) = ledger.sealed() else { return Ok(()) };
+            let whole = key.is_none_or(|key| end.is_some_and(|end| end <= key));
+            if !whole && key.is_some_and(|key| part.first.as_str() > key) {
+                return Ok(());
+            }
+            if whole && self.next.takes_over(part).await? {
+                self.sealed(part);
+                ledger.pass();
+            } else {
+                ledger.open().await?;
+            }
+        }
+    }
+
+    /// A part of files that are all as they were.
+    fn sealed(&mut self, part: &PartRef) {
+        let Some(seal) = &part.seal else { return };
+        self.totals.processed += part.records;
+        self.totals.rows += seal.rows;
+        self.totals.objects += seal.objects;
+        self.totals.bytes += seal.bytes;
+        self.story.tell_sealed(part);
     }
 
     /// The chunks of a grid, and the arrays and metadata that make them seen.

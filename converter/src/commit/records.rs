@@ -39,6 +39,18 @@ impl<'a> NextLedger<'a> {
         Ok(())
     }
 
+    /// Whether a part of which nothing changed may stay as it lies, unread. It may not when what stands before it is too
+    /// small to be a part of its own, and fits in.
+    pub async fn takes_over(&mut self, part: &PartRef) -> Result<bool, StageError> {
+        self.leave().await?;
+        if !self.carried.is_empty() && self.carried.len() as u64 + part.records <= self.part_records as u64 {
+            return Ok(false);
+        }
+        self.write_carried().await?;
+        self.writer.keep(part);
+        Ok(true)
+    }
+
     /// A record as it was.
     pub fn keep(&mut self, record: LedgerRecord) {
         self.records.push(record);
@@ -106,7 +118,13 @@ pub(super) async fn with_etags(context: &Context, head: &Head, changed: &BTreeMa
     }
     let nonce = format!("{}-final", context.nonce);
     let mut writer = PartWriter::new(&context.destination, &context.layout, &head.run, &nonce);
+    // What was copied is in records that the run itself wrote.
+    let own = context.layout.ledger_of(&head.run);
     for part in &head.parts {
+        if !part.key.starts_with(&own) {
+            writer.keep(part);
+            continue;
+        }
         let mut records = read_part(&context.destination, part).await?;
         let mut dirty = false;
         for object in records.iter_mut().filter_map(|record| record.published.as_mut()).flat_map(|published| &mut published.objects) {
@@ -152,14 +170,9 @@ mod tests {
     async fn commit(store: &Store, layout: &StateLayout, run: &str, parts: &[PartRef], new: &[String], gone: &[String]) -> Vec<PartRef> {
         let writer = PartWriter::new(store, layout, run, "n");
         let mut next = NextLedger { writer, part: None, records: Vec::new(), carried: Vec::new(), dirty: false, part_records: 4 };
-        let mut ledger = LedgerCursor::new(store, parts);
+        let mut ledger = LedgerCursor::new(store, parts, |_| true);
         for stop in new.iter().map(Some).chain([None]) {
-            loop {
-                let old = match stop {
-                    Some(key) => ledger.next_below(key).await.unwrap(),
-                    None => ledger.next().await.unwrap(),
-                };
-                let Some(old) = old else { break };
+            while let Some(old) = ledger.next_below(stop.map(String::as_str)).await.unwrap() {
                 next.enter(ledger.part()).await.unwrap();
                 if gone.contains(&old.key) { next.forget() } else { next.keep(old) }
             }

@@ -1,20 +1,26 @@
 //! What a run has to tell: `report.json`, `files.csv` and the digest.
 
 use std::collections::BTreeMap;
-use std::io::{BufWriter, Write};
+use std::fs::File;
+use std::io::{BufWriter, Read, Seek, Write};
 use std::sync::Arc;
 
-use crds::wire::{Digest, ErrorGroup, FileCounts, FileRecord, LedgerRecord, Outcome, Plan, Reason, Report, Totals, brief};
+use crds::wire::layout::StateLayout;
+use crds::wire::{Digest, ErrorGroup, FileCounts, FileRecord, LedgerRecord, Outcome, PartRef, Plan, Reason, Report, Totals, brief};
+use futures::StreamExt as _;
 use jiff::Timestamp;
 use tempfile::NamedTempFile;
 
 use crate::context::Context;
 use crate::error::StageError;
 use crate::failpoint::FailPoint;
-use crate::store::Body;
+use crate::ledger::{FileLine, HEADER};
+use crate::store::{Body, Store};
 
 /// File results that stand in `report.json` itself; `files.csv` has them all.
 const MOST_RESULTS: usize = 100_000;
+/// Sealed parts whose lines are asked for at once.
+const PARTS_AHEAD: usize = 8;
 /// Groups of errors in a digest.
 const MOST_GROUPS: usize = 10;
 
@@ -32,6 +38,10 @@ pub(super) struct Story {
     results: Vec<FileRecord>,
     results_omitted: u64,
     csv: BufWriter<NamedTempFile>,
+    /// Bytes of lines that went to it.
+    written: u64,
+    /// After how many of them the lines of a sealed part come, and which object has those.
+    sealed: Vec<(u64, String)>,
 }
 
 #[allow(clippy::needless_pass_by_value)] // for map_err
@@ -42,7 +52,7 @@ fn scratch(source: std::io::Error) -> StageError {
 impl Story {
     pub fn begin() -> Result<Self, StageError> {
         let mut csv = BufWriter::new(NamedTempFile::new().map_err(scratch)?);
-        csv.write_all(b"key,etag,outcome,reason,rows,objects,message\n").map_err(scratch)?;
+        csv.write_all(HEADER.as_bytes()).map_err(scratch)?;
         Ok(Self {
             bytes_read: 0,
             bytes_written: 0,
@@ -54,6 +64,8 @@ impl Story {
             results: Vec::new(),
             results_omitted: 0,
             csv,
+            written: HEADER.len() as u64,
+            sealed: Vec::new(),
         })
     }
 
@@ -68,7 +80,7 @@ impl Story {
             let message = file.message.as_deref().unwrap_or_default();
             self.errors.entry(reason).or_insert_with(|| ErrorGroup::new(reason, 0, &file.key, message)).count += 1;
         }
-        self.line(&Line {
+        self.line(&FileLine {
             key: &file.key,
             etag: &file.etag,
             outcome: file.outcome,
@@ -96,7 +108,7 @@ impl Story {
         has: (u64, usize),
     ) -> Result<(), StageError> {
         if matches!(outcome, Outcome::Unchanged | Outcome::Pending) {
-            return self.line(&Line { key, etag, outcome, reason, rows: has.0, objects: has.1, message });
+            return self.line(&FileLine { key, etag, outcome, reason, rows: has.0, objects: has.1, message });
         }
         self.tell(FileRecord {
             key: key.to_owned(),
@@ -112,30 +124,39 @@ impl Story {
     }
 
     pub fn tell_unchanged(&mut self, record: &LedgerRecord) -> Result<(), StageError> {
-        let Some(published) = &record.published else { return Ok(()) };
-        self.line(&Line {
-            key: &record.key,
-            etag: &published.etag,
-            outcome: Outcome::Unchanged,
-            reason: None,
-            rows: published.rows,
-            objects: published.objects.len(),
-            message: None,
-        })
+        FileLine::unchanged(record).map_or(Ok(()), |line| self.line(&line))
     }
 
-    fn line(&mut self, line: &Line<'_>) -> Result<(), StageError> {
-        let text = format!(
-            "{},{},{},{},{},{},{}\n",
-            field(line.key),
-            field(line.etag),
-            line.outcome.as_str(),
-            line.reason.map_or("", Reason::as_str),
-            line.rows,
-            line.objects,
-            field(line.message.unwrap_or_default())
-        );
-        self.csv.write_all(text.as_bytes()).map_err(scratch)
+    /// A part of the ledger whose files are all as they were; its lines are written already.
+    pub fn tell_sealed(&mut self, part: &PartRef) {
+        self.sealed.push((self.written, StateLayout::ledger_lines(&part.key)));
+    }
+
+    fn line(&mut self, line: &FileLine<'_>) -> Result<(), StageError> {
+        let line = line.to_string();
+        self.written += line.len() as u64;
+        self.csv.write_all(line.as_bytes()).map_err(scratch)
+    }
+
+    /// All lines, those of sealed parts where they belong.
+    async fn lines(&mut self, store: &Store) -> Result<File, StageError> {
+        self.csv.flush().map_err(scratch)?;
+        let mut told = self.csv.get_ref().as_file().try_clone().map_err(scratch)?;
+        if self.sealed.is_empty() {
+            return Ok(told);
+        }
+        told.rewind().map_err(scratch)?;
+        let mut all = tempfile::tempfile().map_err(scratch)?;
+        let mut at = 0;
+        let sealed = std::mem::take(&mut self.sealed);
+        let mut parts = futures::stream::iter(&sealed).map(|(at, key)| async move { (*at, store.get(key).await) }).buffered(PARTS_AHEAD);
+        while let Some((upto, lines)) = parts.next().await {
+            std::io::copy(&mut (&mut told).take(upto - at), &mut all).map_err(scratch)?;
+            all.write_all(&lines?).map_err(scratch)?;
+            at = upto;
+        }
+        std::io::copy(&mut told, &mut all).map_err(scratch)?;
+        Ok(all)
     }
 
     /// Groups of errors, the most frequent first.
@@ -146,22 +167,6 @@ impl Story {
     }
 }
 
-/// One line of `files.csv`.
-struct Line<'a> {
-    key: &'a str,
-    etag: &'a str,
-    outcome: Outcome,
-    reason: Option<Reason>,
-    rows: u64,
-    objects: usize,
-    message: Option<&'a str>,
-}
-
-/// A CSV field after RFC 4180.
-fn field(text: &str) -> String {
-    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
-}
-
 /// Writes `files.csv` and `report.json`; returns the URL of the latter.
 pub(super) async fn write(
     context: &Context,
@@ -170,8 +175,7 @@ pub(super) async fn write(
     rows_masked: u64,
     story: &mut Story,
 ) -> Result<String, StageError> {
-    story.csv.flush().map_err(scratch)?;
-    let lines = story.csv.get_ref().as_file().try_clone().map_err(scratch)?;
+    let lines = story.lines(&context.destination).await?;
     let length = lines.metadata().map_err(scratch)?.len();
     let body = Body::Scratch { file: Arc::new(lines), offset: 0, length };
     context.destination.put_body(&context.layout.files_csv(&plan.run), body).await?;

@@ -1,6 +1,9 @@
 //! Takes away what a committed run no longer needs, and runs that nobody will commit.
 
+use std::collections::HashSet;
+
 use crds::wire::Head;
+use crds::wire::layout::StateLayout;
 use jiff::SignedDuration;
 
 use crate::context::Context;
@@ -22,8 +25,9 @@ pub(super) async fn sweep(context: &Context, head: &Head, before: Option<&Head>)
     let own = context.layout.run(&context.run);
     store.delete_where(&context.layout.runs(), |object| old(object) && !object.key.starts_with(&own)).await?;
 
-    let named = |key: &str| [Some(head), before].into_iter().flatten().flat_map(|head| &head.parts).any(|part| part.key == key);
-    store.delete_where(&context.layout.ledger_parts(), |object| old(object) && !named(&object.key)).await?;
+    let parts = [Some(head), before].into_iter().flatten().flat_map(|head| &head.parts);
+    let named: HashSet<String> = parts.flat_map(|part| [part.key.clone(), StateLayout::ledger_lines(&part.key)]).collect();
+    store.delete_where(&context.layout.ledger_parts(), |object| old(object) && !named.contains(&object.key)).await?;
     if context.config.grid.is_some() {
         let named = |key: &str| [Some(head), before].into_iter().flatten().any(|head| head.grid.as_deref() == Some(key));
         store.delete_where(&context.layout.grids(), |object| old(object) && !named(&object.key)).await?;

@@ -1,8 +1,8 @@
-//! Walks the ledger in key order; the next parts are on their way while one is walked.
+//! Walks the ledger in key order; parts that will be walked next are on their way while one is walked.
 
 use std::collections::VecDeque;
 
-use crds::wire::{LedgerRecord, PartRef};
+use crds::wire::{LedgerRecord, PartRef, Seal};
 use tokio::task::JoinHandle;
 
 use super::read_part;
@@ -12,6 +12,7 @@ use crate::store::Store;
 /// Parts that are fetched and parsed ahead.
 const AHEAD: usize = 3;
 
+/// A sealed part stands in its way until it is passed, unread, or opened.
 #[derive(Debug)]
 pub struct LedgerCursor<'a> {
     store: &'a Store,
@@ -20,6 +21,8 @@ pub struct LedgerCursor<'a> {
     records: VecDeque<LedgerRecord>,
     loaded: Option<PartRef>,
     part: Option<PartRef>,
+    /// The last sealed part was opened: it is likely that the next will be.
+    opening: bool,
 }
 
 /// A part on its way; given up when nobody waits for it any more.
@@ -33,43 +36,69 @@ impl Drop for Coming {
 }
 
 impl<'a> LedgerCursor<'a> {
+    /// Only seals that are `trusted` count.
     #[must_use]
-    pub fn new(store: &'a Store, parts: &[PartRef]) -> Self {
-        Self { store, parts: parts.iter().cloned().collect(), coming: VecDeque::new(), records: VecDeque::new(), loaded: None, part: None }
+    pub fn new(store: &'a Store, parts: &[PartRef], trusted: impl Fn(&Seal) -> bool) -> Self {
+        let parts = parts.iter().cloned().map(|part| PartRef { seal: part.seal.filter(&trusted), ..part }).collect();
+        let (coming, records) = (VecDeque::new(), VecDeque::new());
+        Self { store, parts, coming, records, loaded: None, part: None, opening: false }
     }
 
-    async fn fill(&mut self) -> Result<(), StageError> {
-        while self.records.is_empty() {
-            while self.coming.len() < AHEAD
-                && let Some(part) = self.parts.pop_front()
-            {
-                let (store, wanted) = (self.store.clone(), part.clone());
-                let coming = tokio::spawn(async move { read_part(&store, &wanted).await });
-                self.coming.push_back((part, Coming(coming)));
-            }
-            let Some((part, mut coming)) = self.coming.pop_front() else { break };
+    /// The part that comes when the records at hand are walked.
+    fn next_part(&self) -> Option<&PartRef> {
+        self.coming.front().map(|(part, _)| part).or_else(|| self.parts.front())
+    }
+
+    /// The sealed part that the walk stands before, and where the part behind it begins.
+    #[must_use]
+    pub fn sealed(&self) -> Option<(&PartRef, Option<&str>)> {
+        let part = self.next_part().filter(|part| self.records.is_empty() && part.seal.is_some())?;
+        let mut parts = self.coming.iter().map(|(part, _)| part).chain(&self.parts);
+        Some((part, parts.nth(1).map(|part| part.first.as_str())))
+    }
+
+    /// Goes past the next part without reading it.
+    pub fn pass(&mut self) -> Option<PartRef> {
+        self.opening = false;
+        self.coming.pop_front().map(|(part, _)| part).or_else(|| self.parts.pop_front())
+    }
+
+    /// Reads the next part, sealed or not.
+    pub async fn open(&mut self) -> Result<(), StageError> {
+        self.opening = self.next_part().is_some_and(|part| part.seal.is_some());
+        while self.coming.len() < AHEAD {
+            let wanted = self.parts.front().is_some_and(|part| self.coming.is_empty() || self.opening || part.seal.is_none());
+            let Some(part) = self.parts.pop_front_if(|_| wanted) else { break };
+            let (store, wanted) = (self.store.clone(), part.clone());
+            let coming = tokio::spawn(async move { read_part(&store, &wanted).await });
+            self.coming.push_back((part, Coming(coming)));
+        }
+        if let Some((part, mut coming)) = self.coming.pop_front() {
             let read = (&mut coming.0).await.map_err(|source| StageError::corrupt(&part.key, source))?;
-            self.records = read?.into();
+            self.records.extend(read?);
             self.loaded = Some(part);
         }
         Ok(())
     }
 
-    /// The next record.
-    pub async fn next(&mut self) -> Result<Option<LedgerRecord>, StageError> {
-        self.fill().await?;
-        Ok(self.records.pop_front().inspect(|_| self.part.clone_from(&self.loaded)))
+    /// Reads on as far as records that `wanted` says may be are not at hand, but not into a sealed part.
+    async fn fill(&mut self, wanted: impl Fn(&str) -> bool) -> Result<(), StageError> {
+        while self.records.is_empty() && self.next_part().is_some_and(|part| part.seal.is_none() && wanted(&part.first)) {
+            self.open().await?;
+        }
+        Ok(())
     }
 
-    /// The next record if its key is below `key`.
-    pub async fn next_below(&mut self, key: &str) -> Result<Option<LedgerRecord>, StageError> {
-        self.fill().await?;
-        Ok(self.records.pop_front_if(|record| record.key.as_str() < key).inspect(|_| self.part.clone_from(&self.loaded)))
+    /// The next record if its key is below `key`, or any if that is none.
+    pub async fn next_below(&mut self, key: Option<&str>) -> Result<Option<LedgerRecord>, StageError> {
+        let below = |found: &str| key.is_none_or(|key| found < key);
+        self.fill(below).await?;
+        Ok(self.records.pop_front_if(|record| below(&record.key)).inspect(|_| self.part.clone_from(&self.loaded)))
     }
 
     /// The record of `key`, if it is the next one.
     pub async fn take(&mut self, key: &str) -> Result<Option<LedgerRecord>, StageError> {
-        self.fill().await?;
+        self.fill(|first| first <= key).await?;
         Ok(self.records.pop_front_if(|record| record.key == key).inspect(|_| self.part.clone_from(&self.loaded)))
     }
 

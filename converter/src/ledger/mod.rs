@@ -2,9 +2,13 @@
 
 mod cursor;
 mod head;
+mod line;
 mod parts;
+mod seal;
 
 pub use cursor::LedgerCursor;
 pub use head::{Heads, Swap};
+pub use line::{FileLine, HEADER};
 pub use parts::{PART_RECORDS, PartWriter, read_part};
 pub(crate) use parts::{push_line, read_lines, search};
+pub use seal::digest;

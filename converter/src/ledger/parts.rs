@@ -8,14 +8,16 @@ use futures::{StreamExt, TryStreamExt};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use super::line::{FileLine, keys};
+use super::seal::seal;
 use crate::error::StageError;
 use crate::store::Store;
 
-/// Records in a full part: about 5 MB. A changed record costs the writing of its part, so parts are
-/// small; a walk costs a request a part, so they are not smaller.
-pub const PART_RECORDS: usize = 10_000;
+/// Records in a full part: as many as S3 lists at once. A changed record costs the reading and writing of its part, so
+/// parts are small; those that did not change cost a line in the head and, when files were converted, a small request.
+pub const PART_RECORDS: usize = 1_000;
 /// Parts that are looked through at once.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 8;
 
 /// All records of a part.
 pub async fn read_part(store: &Store, part: &PartRef) -> Result<Vec<LedgerRecord>, StageError> {
@@ -51,18 +53,15 @@ where
     T: Send + 'static,
     F: Fn(&str) -> Option<T> + Clone + Send + 'static,
 {
-    let found: Vec<Vec<T>> = futures::stream::iter(parts.iter().map(|part| part.key.clone()))
-        .map(|key| {
+    let found: Vec<Vec<T>> = futures::stream::iter(parts.iter().map(|part| (part.key.clone(), part.seal.is_some())))
+        .map(|(key, sealed)| {
             let find = find.clone();
             async move {
+                let key = if sealed { StateLayout::ledger_lines(&key) } else { key };
                 let bytes = store.get(&key).await?;
                 let searched = tokio::task::spawn_blocking({
                     let key = key.clone();
-                    move || {
-                        let records = lines::<Brief<'_>>(&key, &bytes)?;
-                        let published = records.iter().filter(|record| record.published.is_some());
-                        Ok::<Vec<T>, StageError>(published.filter_map(|record| find(&record.key)).collect())
-                    }
+                    move || if sealed { among_lines(&key, &bytes, find) } else { among_records(&key, &bytes, find) }
                 });
                 searched.await.map_err(|source| StageError::corrupt(&key, source))?
             }
@@ -71,6 +70,16 @@ where
         .try_collect()
         .await?;
     Ok(found.into_iter().flatten().collect())
+}
+
+fn among_records<T>(key: &str, bytes: &[u8], find: impl Fn(&str) -> Option<T>) -> Result<Vec<T>, StageError> {
+    let records = lines::<Brief<'_>>(key, bytes)?;
+    Ok(records.iter().filter(|record| record.published.is_some()).filter_map(|record| find(&record.key)).collect())
+}
+
+fn among_lines<T>(key: &str, bytes: &[u8], find: impl Fn(&str) -> Option<T>) -> Result<Vec<T>, StageError> {
+    let lines = std::str::from_utf8(bytes).map_err(|source| StageError::corrupt(key, source))?;
+    Ok(keys(lines).filter_map(|key| find(&key)).collect())
 }
 
 /// Appends a value as one line.
@@ -111,7 +120,12 @@ impl<'a> PartWriter<'a> {
         }
         let key = self.layout.ledger_part(self.run, self.nonce, self.written);
         self.store.put(&key, lines.into()).await?;
-        self.parts.push(PartRef { key, first: first.key.clone(), records: records.len() as u64 });
+        let seal = seal(records);
+        if seal.is_some() {
+            let lines: String = records.iter().filter_map(FileLine::unchanged).map(|line| line.to_string()).collect();
+            self.store.put(&StateLayout::ledger_lines(&key), lines.into()).await?;
+        }
+        self.parts.push(PartRef { key, first: first.key.clone(), records: records.len() as u64, seal });
         self.written += 1;
         Ok(())
     }

@@ -77,7 +77,7 @@ pub fn classify(file: &SourceFile, record: Option<&LedgerRecord>, terms: &Terms)
 }
 
 /// What the object says without its history.
-fn judge_object(file: &SourceFile, terms: &Terms) -> Option<Verdict> {
+pub(super) fn judge_object(file: &SourceFile, terms: &Terms) -> Option<Verdict> {
     let listed = &file.listed;
     if listed.key.ends_with('/') {
         return Some(Verdict::Skipped(Reason::FolderMarker));

@@ -6,6 +6,7 @@ mod founding;
 mod grid;
 mod guard;
 mod headers;
+mod merge;
 mod pack;
 mod speaker;
 mod survey;
@@ -13,17 +14,17 @@ mod survey;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use crds::wire::{GridState, Head, Plan, Reason};
-use futures::TryStreamExt;
+use crds::wire::{Head, Plan, Reason};
 
 use crate::context::{CONVERTER_VERSION, Context};
 use crate::error::StageError;
 use crate::failpoint::FailPoint;
-use crate::ledger::{Heads, LedgerCursor};
+use crate::ledger::Heads;
 use crate::store::{Created, StoreError, StoreErrorKind};
 use admit::{Admission, admit};
 pub use classify::{Terms, Verdict, Why, classify};
 pub(crate) use grid::read_state;
+use merge::merge;
 use survey::Survey;
 
 /// Plans the run, or returns the plan that stands.
@@ -47,7 +48,8 @@ pub async fn plan(context: &Context) -> Result<Plan, StageError> {
     let foreign = head.is_none() && context.destination.has_any(&format!("{}/", context.folder())).await?;
     let admission = admit(head.as_ref(), &context.document, foreign)?;
     let state = read_state(context, head.as_ref().filter(|_| admission == Admission::Incremental)).await?;
-    let mut survey = survey(context, head.as_ref(), state.as_ref(), &admission).await?;
+    let survey = Survey::new(context, admission == Admission::Relayout, state.as_ref());
+    let mut survey = merge(context, head.as_ref(), survey).await?;
     let grid = match &context.config.grid {
         Some(grid) => {
             let reconfigured = head.as_ref().is_some_and(|head| head.hashes.metadata != context.document.hashes.metadata);
@@ -102,38 +104,6 @@ async fn probe_conditional_put(context: &Context) -> Result<(), StageError> {
         Created::Lost(_) => Ok(()),
         Created::Won => Err(refuse(&blank).into()),
     }
-}
-
-/// Merges listing and ledger, both in key order, and gives every file its class.
-async fn survey(context: &Context, head: Option<&Head>, state: Option<&GridState>, admission: &Admission) -> Result<Survey, StageError> {
-    let mut survey = Survey::new(context, *admission == Admission::Relayout, state);
-    let mut ledger = LedgerCursor::new(&context.destination, head.map_or(&[], |head| &head.parts));
-    let mut listing = context.source.list();
-    let mut before: Option<String> = None;
-    while let Some(file) = listing.try_next().await? {
-        if file.listed.garbled {
-            survey.listed(context, file, None).await?;
-            continue;
-        }
-        if let Some(before) = before.filter(|before| *before >= file.key) {
-            let message = format!(
-                "the source does not list its keys in order ({:?} comes after {before:?}); use a store that does, as S3 does",
-                file.key
-            );
-            return Err(StageError::Config(message));
-        }
-        before = Some(file.key.clone());
-        while let Some(record) = ledger.next_below(&file.key).await? {
-            survey.missing(context, &record).await?;
-        }
-        let record = ledger.take(&file.key).await?;
-        survey.listed(context, file, record.as_ref()).await?;
-    }
-    while let Some(record) = ledger.next().await? {
-        survey.missing(context, &record).await?;
-    }
-    survey.finish(context)?;
-    Ok(survey)
 }
 
 async fn write_plan(

@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use crds::wire::{Batch, ClassCounts, GridState, LedgerRecord, OtherFile, Outcome, Owner, PlannedFile, Reason};
+use crds::wire::{Batch, ClassCounts, GridState, LedgerRecord, OtherFile, Outcome, Owner, PartRef, PlannedFile, Reason, Seal};
 
-use super::classify::{Terms, Verdict, Why, classify};
+use super::classify::{Terms, Verdict, Why, classify, judge_object};
 use super::guard::WithdrawalGuard;
 use super::pack::{MAX_BATCHES, Packed, Packer};
 use crate::context::{CONVERTER_VERSION, Context};
 use crate::error::StageError;
 use crate::failpoint::FailPoint;
-use crate::ledger::push_line;
+use crate::ledger::{digest, push_line};
 use crate::source::{SourceFile, hash_of};
 
 /// Bytes of lines after which a part of other files is written.
@@ -154,11 +154,48 @@ impl Survey {
         }
     }
 
-    /// A file of the listing, with its record if the ledger has one.
-    pub async fn listed(&mut self, context: &Context, file: SourceFile, record: Option<&LedgerRecord>) -> Result<(), StageError> {
+    /// Whether the files of a part with this seal are converted as they would be now.
+    pub fn trusts(&self, seal: &Seal) -> bool {
+        let rebuilt = self.terms.rebuild.is_none() || seal.rebuild == self.terms.rebuild;
+        !self.relayout && rebuilt && seal.content_hash == self.terms.content_hash
+    }
+
+    /// Whether these files of the listing are those of a sealed part that is trusted, and are all to stay as they are.
+    pub fn finds(&self, part: &PartRef, files: &[SourceFile]) -> bool {
+        let stays = |file: &SourceFile| {
+            judge_object(file, &self.terms).is_none() && self.grid.as_ref().is_none_or(|grid| grid.owns_rows(&file.key))
+        };
+        let versions = files.iter().map(|file| (file.key.as_str(), file.listed.etag.as_str()));
+        files.len() as u64 == part.records
+            && part.seal.as_ref().is_some_and(|seal| seal.digest == digest(versions))
+            && files.iter().all(stays)
+    }
+
+    /// A file of a part that was found as it was.
+    pub fn found(&mut self, file: SourceFile) {
+        self.discovered(true);
+        self.unchanged(file);
+    }
+
+    fn discovered(&mut self, live: bool) {
         self.counts.discovered += 1;
         self.guard.discovered += 1;
-        self.guard.live += u64::from(record.is_some_and(live));
+        self.guard.live += u64::from(live);
+    }
+
+    fn unchanged(&mut self, file: SourceFile) {
+        self.counts.unchanged += 1;
+        let Some(grid) = &mut self.grid else { return };
+        let hash = hash_of(&file.key);
+        grid.unchanged.insert(hash);
+        if grid.rivals.contains(&hash) {
+            self.stand(file, Why::Stale);
+        }
+    }
+
+    /// A file of the listing, with its record if the ledger has one.
+    pub async fn listed(&mut self, context: &Context, file: SourceFile, record: Option<&LedgerRecord>) -> Result<(), StageError> {
+        self.discovered(record.is_some_and(live));
         let verdict = classify(&file, record, &self.terms);
         let other = |outcome, reason, message, held| OtherFile {
             key: file.key.clone(),
@@ -184,17 +221,11 @@ impl Survey {
                 return self.convert(context, file, Why::Stale, false).await;
             }
             Verdict::Unchanged => {
-                self.counts.unchanged += 1;
-                if let Some(grid) = &mut self.grid {
-                    grid.unchanged.insert(hash_of(&file.key));
-                }
-                if self.grid.as_ref().is_some_and(|grid| grid.rivals.contains(&hash_of(&file.key))) {
-                    self.stand(file.clone(), Why::Stale);
-                }
                 // It returned, or what failed since was taken back: the ledger is told.
                 if record.is_some_and(|record| record.withdrawn || record.last.outcome != Outcome::Processed) {
                     self.other(context, &other(Outcome::Unchanged, None, None, false)).await?;
                 }
+                self.unchanged(file);
             }
             Verdict::Held { reason, message } => {
                 self.counts.held += 1;

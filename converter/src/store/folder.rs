@@ -63,7 +63,9 @@ pub(super) fn walk(side: Side, url: &Url, prefix: &str, first_only: bool) -> io:
             let path = entry.path();
             let (name, odd) = shown(entry.file_name().as_bytes());
             let (key, garbled) = (if at.is_empty() { name } else { format!("{at}/{name}") }, garbled || odd);
-            let metadata = match fs::metadata(&path) {
+            // Asked of the folder that is open, a file costs half as much; what a link leads to is asked by its path.
+            let link = entry.file_type()?.is_symlink();
+            let metadata = match if link { fs::metadata(&path) } else { entry.metadata() } {
                 // It went away meanwhile, or is a link that leads nowhere.
                 Err(source) if source.kind() == io::ErrorKind::NotFound => continue,
                 other => other?,

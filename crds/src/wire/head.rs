@@ -37,6 +37,25 @@ pub struct PartRef {
     /// The lowest source key in it.
     pub first: String,
     pub records: u64,
+    /// Present when the current version of each of its files is in the dataset, by the same config.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seal: Option<Seal>,
+}
+
+/// What a run needs to know of a part whose files it finds as they were: the part itself is not read then.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Seal {
+    /// Of its files' keys and `ETag`s, in order.
+    pub digest: String,
+    /// What all of them were converted under.
+    pub content_hash: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rebuild: Option<String>,
+    /// What they have in the dataset.
+    pub rows: u64,
+    pub objects: u64,
+    pub bytes: u64,
 }
 
 /// The dataset's totals out of the ledger.

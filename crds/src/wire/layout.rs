@@ -35,7 +35,17 @@ impl StateLayout {
     }
     #[must_use]
     pub fn ledger_part(&self, run: &str, nonce: &str, part: usize) -> String {
-        format!("{}/ledger/{run}/{nonce}-{part:05}.jsonl", self.root)
+        format!("{}{nonce}-{part:05}.jsonl", self.ledger_of(run))
+    }
+    /// Where the ledger parts lie that a run wrote.
+    #[must_use]
+    pub fn ledger_of(&self, run: &str) -> String {
+        format!("{}/ledger/{run}/", self.root)
+    }
+    /// The lines of `files.csv` that stand for a sealed part.
+    #[must_use]
+    pub fn ledger_lines(part: &str) -> String {
+        format!("{}.csv", part.trim_end_matches(".jsonl"))
     }
     #[must_use]
     pub fn runs(&self) -> String {

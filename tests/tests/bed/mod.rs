@@ -119,9 +119,9 @@ impl Bed {
     pub async fn ledger(&self) -> Result<Vec<LedgerRecord>> {
         let context = self.context("check", 0, FailPoints::none())?;
         let head = self.head().await?;
-        let mut cursor = LedgerCursor::new(&context.destination, &head.parts);
+        let mut cursor = LedgerCursor::new(&context.destination, &head.parts, |_| false);
         let mut records = Vec::new();
-        while let Some(record) = cursor.next().await? {
+        while let Some(record) = cursor.next_below(None).await? {
             records.push(record);
         }
         Ok(records)
