@@ -1,6 +1,7 @@
 //! The commit of a grid: its own arrays and the metadata, after what became of each file.
 
-use std::collections::{BTreeMap, HashSet};
+use std::cell::LazyCell;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crds::wire::{Compat, Copy, GridRows, GridState, Head, Owner, Plan, PlannedGrid, StoredTimes};
 use sha2::{Digest as _, Sha256};
@@ -110,40 +111,73 @@ fn settled(planned: &PlannedGrid, before: &GridRows, processed: &HashSet<String>
         let before = was(row).and_then(|row| before.owner(row));
         let given_up = || gone.contains(&(row as u64)) || left.get(&(row as u64)).is_some_and(|key| processed.contains(key));
         match rows.owner(row) {
-            Some(owner) if before == Some(owner) || processed.contains(&owner.key) => Some(owner.clone()),
+            Some(owner) if before == Some(owner) || processed.contains(&owner.key) => Some(owner),
             _ if given_up() => None,
-            _ => before.cloned(),
+            _ => before,
         }
     };
-    let owners: Vec<Option<Owner>> = (0..rows.len()).map(owner).collect();
-    let mut rivals: BTreeMap<usize, Vec<Owner>> = BTreeMap::new();
-    let planned_keys: HashSet<&str> = rows.files.iter().map(|file| file.key.as_str()).collect();
+    let owners: Vec<Option<&Owner>> = (0..rows.len()).map(owner).collect();
+    let planned_keys: LazyCell<HashSet<&str>, _> = LazyCell::new(|| rows.files.iter().map(|file| file.key.as_str()).collect());
+    let mut rivals: BTreeMap<usize, Vec<&Owner>> = BTreeMap::new();
     for (row, owner) in owners.iter().enumerate() {
+        let other = |rival: &&Owner| owner.is_none_or(|owner| owner.key != rival.key);
         // A version that is published still, since the newer one is not in, has what it had: also a row that it gave up
         // and that another file got.
         let still = was(row)
             .into_iter()
             .flat_map(|row| before.rivals(row).chain(before.owner(row)))
+            .filter(other)
             .filter(|rival| planned_keys.contains(rival.key.as_str()) && !processed.contains(&rival.key));
-        let lost = rows.rivals(row).chain(still).filter(|rival| owner.as_ref().is_none_or(|owner| owner.key != rival.key));
-        rivals.insert(row, lost.cloned().collect());
+        let lost: Vec<&Owner> = rows.rivals(row).filter(other).chain(still).collect();
+        if !lost.is_empty() {
+            rivals.insert(row, lost);
+        }
     }
-    let mut numbers = Numbers::default();
-    let (owners, rivals) = (numbers.owners(owners), numbers.rivals(rivals));
-    GridRows { owners, rivals, files: numbers.files, ..rows.clone() }
+    let versions = Versions::of(rows, before);
+    let mut numbers = Numbers::of(versions.count());
+    let owners = owners.into_iter().map(|owner| owner.map(|owner| numbers.number(versions.number(owner), owner))).collect();
+    let rivals = numbers.rivals(rivals.into_iter().map(|(row, rivals)| {
+        let numbered = rivals.into_iter().map(|rival| (versions.number(rival), rival));
+        (row, numbered.collect())
+    }));
+    GridRows { owners, rivals, files: numbers.files, times: rows.times.clone(), stored: rows.stored.clone(), sites: rows.sites.clone() }
+}
+
+/// Numbers the versions of files, each once, whichever of two states names it.
+struct Versions<'a>(HashMap<(&'a str, &'a str), usize>);
+
+impl<'a> Versions<'a> {
+    fn of(one: &'a GridRows, other: &'a GridRows) -> Self {
+        let mut versions = HashMap::with_capacity(one.files.len() + 1);
+        for file in one.files.iter().chain(&other.files) {
+            let next = versions.len();
+            versions.entry((file.key.as_str(), file.etag.as_str())).or_insert(next);
+        }
+        Self(versions)
+    }
+
+    fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Of a file of one of the two.
+    fn number(&self, file: &Owner) -> usize {
+        self.0.get(&(file.key.as_str(), file.etag.as_str())).copied().unwrap_or_default()
+    }
 }
 
 /// Whether all rows are whose they were.
 fn unchanged(before: &GridRows, after: &GridRows) -> bool {
-    let rivals = |rows: &GridRows, row| rows.rivals(row).cloned().collect::<Vec<Owner>>();
-    let same = |row| before.owner(row) == after.owner(row) && rivals(before, row) == rivals(after, row);
+    let same = |row| before.owner(row) == after.owner(row) && before.rivals(row).eq(after.rivals(row));
     before.times == after.times && (0..before.len()).all(same)
 }
 
 /// The first row that is not what it was.
 fn first_change(before: &GridRows, after: &GridRows) -> u64 {
-    let owner = |rows: &GridRows, row| rows.owner(row).map(|owner| owner.key.clone());
-    let same = |row: &usize| before.times[*row] == after.times[*row] && owner(before, *row) == owner(after, *row);
+    let same = |row: &usize| {
+        let (one, other) = (before.owner(*row), after.owner(*row));
+        before.times[*row] == after.times[*row] && one.map(|owner| &owner.key) == other.map(|owner| &owner.key)
+    };
     (0..before.len()).take_while(same).count() as u64
 }
 

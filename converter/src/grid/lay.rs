@@ -61,16 +61,21 @@ fn newer(one: &Owner, two: &Owner) -> bool {
 pub fn lay(rows: &GridRows, incoming: &[Incoming], gone: &BTreeSet<&str>, absent: &BTreeSet<&str>) -> Laid {
     let comes: HashSet<&str> = incoming.iter().map(|file| file.owner.key.as_str()).collect();
     let mut laid = Laid { times: rows.times.clone(), places: vec![Vec::new(); incoming.len()], ..Laid::default() };
-    let mut owners: Vec<Option<Owner>> = (0..rows.len()).map(|row| rows.owner(row).cloned()).collect();
-    let had: HashSet<&str> = (0..rows.len()).filter_map(|row| rows.owner(row)).map(|owner| owner.key.as_str()).collect();
-    let stays = |owner: &Owner| !comes.contains(owner.key.as_str()) && !gone.contains(owner.key.as_str());
-    let mut rivals: BTreeMap<usize, Vec<Owner>> = BTreeMap::new();
-    for &row in rows.rivals.keys() {
-        rivals.insert(row as usize, rows.rivals(row as usize).filter(|rival| stays(rival)).cloned().collect());
+    // Files by number: those of the store as they are there, then the incoming ones.
+    let files: Vec<&Owner> = rows.files.iter().chain(incoming.iter().map(|file| &file.owner)).collect();
+    let of_incoming = |file: usize| (rows.files.len() + file) as u32;
+    let stays: Vec<bool> =
+        rows.files.iter().map(|owner| !comes.contains(owner.key.as_str()) && !gone.contains(owner.key.as_str())).collect();
+    let stays = |file: u32| stays.get(file as usize).copied().unwrap_or(false);
+    let before: Vec<Option<u32>> = rows.owners.iter().map(|owner| owner.filter(|file| (*file as usize) < rows.files.len())).collect();
+    let mut owners = before.clone();
+    let mut rivals: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
+    for (&row, of_row) in &rows.rivals {
+        rivals.insert(row as usize, of_row.iter().copied().filter(|rival| stays(*rival)).collect());
     }
     // Rows of files that come anew or go are free until somebody claims them.
     for (row, owner) in owners.iter_mut().enumerate() {
-        if owner.as_ref().is_some_and(|owner| !stays(owner)) {
+        if owner.is_some_and(|owner| !stays(owner)) {
             *owner = None;
             laid.masked.insert(row as u64);
         }
@@ -106,13 +111,14 @@ pub fn lay(rows: &GridRows, incoming: &[Incoming], gone: &BTreeSet<&str>, absent
             laid.new_rows.push((claim.file, claim.row));
             owners.len() - 1
         });
+        let losers = contenders.iter().filter(|loser| incoming[loser.file].owner.key != owner.key);
         let lost = rivals.entry(row).or_default();
-        lost.extend(contenders.iter().map(|claim| &incoming[claim.file].owner).filter(|loser| loser.key != owner.key).cloned());
-        match &owners[row] {
-            Some(held) if !absent.contains(held.key.as_str()) && newer(held, owner) => lost.push(owner.clone()),
+        lost.extend(losers.map(|loser| of_incoming(loser.file)));
+        match owners[row].map(|held| (held, files[held as usize])) {
+            Some((_, held)) if !absent.contains(held.key.as_str()) && newer(held, owner) => lost.push(of_incoming(claim.file)),
             held => {
-                lost.extend(held.clone());
-                owners[row] = Some(owner.clone());
+                lost.extend(held.map(|(held, _)| held));
+                owners[row] = Some(of_incoming(claim.file));
                 laid.masked.remove(&(row as u64));
                 taken.insert(row, claim);
             }
@@ -128,26 +134,35 @@ pub fn lay(rows: &GridRows, incoming: &[Incoming], gone: &BTreeSet<&str>, absent
         }
     }
     let at: HashMap<&str, usize> = incoming.iter().enumerate().map(|(at, file)| (file.owner.key.as_str(), at)).collect();
-    for (row, before) in (0..rows.len()).filter_map(|row| Some((row, rows.owner(row)?))) {
-        if owners[row].as_ref().is_some_and(|owner| owner.key == before.key) {
+    for (row, held) in before.iter().enumerate().filter(|(row, held)| owners[*row] != **held) {
+        let Some(held) = held.map(|held| files[held as usize]) else { continue };
+        if owners[row].is_some_and(|owner| files[owner as usize].key == held.key) {
             continue;
         }
-        match at.get(before.key.as_str()) {
+        match at.get(held.key.as_str()) {
             // A newer one has taken it; should that fail, what is published is right.
-            Some(&file) if incoming[file].owner.etag == before.etag => {}
+            Some(&file) if incoming[file].owner.etag == held.etag => {}
             Some(&file) if !laid.places[file].is_empty() => drop(laid.left.insert(row as u64, file)),
-            None if !gone.contains(before.key.as_str()) => {}
+            None if !gone.contains(held.key.as_str()) => {}
             _ => drop(laid.gone.insert(row as u64)),
         }
     }
-    let left: HashSet<&str> = owners.iter().flatten().map(|owner| owner.key.as_str()).collect();
-    let lost = had.into_iter().filter(|key| !left.contains(key) && !comes.contains(key) && !gone.contains(key));
-    laid.superseded.extend(lost.map(str::to_owned));
-    let mut numbers = Numbers::default();
-    laid.owners = numbers.owners(owners);
-    laid.rivals = numbers.rivals(rivals);
-    laid.files = numbers.files;
+    laid.superseded.extend(without_rows(&files, &before, &owners, stays));
+    laid.number(&files, &owners, &rivals);
     laid
+}
+
+/// The keys of files that stay and had rows, and have none now.
+fn without_rows(files: &[&Owner], before: &[Option<u32>], after: &[Option<u32>], stays: impl Fn(u32) -> bool) -> Vec<String> {
+    let mut owns = vec![false; files.len()];
+    after.iter().flatten().for_each(|owner| owns[*owner as usize] = true);
+    let lost: BTreeSet<u32> = before.iter().flatten().copied().filter(|file| !owns[*file as usize] && stays(*file)).collect();
+    if lost.is_empty() {
+        return Vec::new();
+    }
+    // Another version of the file may have some.
+    let left: HashSet<&str> = after.iter().flatten().map(|owner| files[*owner as usize].key.as_str()).collect();
+    lost.into_iter().map(|file| &files[file as usize].key).filter(|key| !left.contains(key.as_str())).cloned().collect()
 }
 
 /// Puts the rows in the order of their times, wherever they were laid.
@@ -178,6 +193,17 @@ pub fn sort(mut laid: Laid) -> Laid {
 }
 
 impl Laid {
+    /// Takes over owners and rivals, the files that are left numbered in the order they come.
+    fn number(&mut self, files: &[&Owner], owners: &[Option<u32>], rivals: &BTreeMap<usize, Vec<u32>>) {
+        let mut numbers = Numbers::of(files.len());
+        self.owners = owners.iter().map(|owner| owner.map(|file| numbers.number(file as usize, files[file as usize]))).collect();
+        self.rivals = numbers.rivals(rivals.iter().map(|(row, rivals)| {
+            let numbered = rivals.iter().map(|&file| (file as usize, files[file as usize]));
+            (*row, numbered.collect())
+        }));
+        self.files = numbers.files;
+    }
+
     /// Where the first `before` rows stand, ascending; nothing when all stay where they are.
     #[must_use]
     pub fn moved(&self, before: u64) -> Vec<Place> {
@@ -204,29 +230,32 @@ pub fn returning(laid: &Laid, absent: &BTreeSet<&str>, standing: impl Fn(&Owner)
     returning
 }
 
-/// Files by number: each version once, in the order they come.
-#[derive(Debug, Default)]
+/// Numbers files anew, in the order they come.
+#[derive(Debug)]
 pub struct Numbers {
-    of: HashMap<(String, String), u32>,
+    /// By old number the new one.
+    of: Vec<Option<u32>>,
     pub files: Vec<Owner>,
 }
 
 impl Numbers {
-    fn number(&mut self, file: Owner) -> u32 {
-        *self.of.entry((file.key.clone(), file.etag.clone())).or_insert_with(|| {
-            self.files.push(file);
+    #[must_use]
+    pub fn of(files: usize) -> Self {
+        Self { of: vec![None; files], files: Vec::new() }
+    }
+
+    pub fn number(&mut self, was: usize, file: &Owner) -> u32 {
+        *self.of[was].get_or_insert_with(|| {
+            self.files.push(file.clone());
             self.files.len() as u32 - 1
         })
     }
 
-    pub fn owners(&mut self, owners: Vec<Option<Owner>>) -> Vec<Option<u32>> {
-        owners.into_iter().map(|owner| owner.map(|owner| self.number(owner))).collect()
-    }
-
-    pub fn rivals(&mut self, rivals: BTreeMap<usize, Vec<Owner>>) -> BTreeMap<u64, Vec<u32>> {
+    /// Of rows that have any.
+    pub fn rivals<'a>(&mut self, rivals: impl Iterator<Item = (usize, Vec<(usize, &'a Owner)>)>) -> BTreeMap<u64, Vec<u32>> {
         let mut numbered = BTreeMap::new();
         for (row, rivals) in rivals {
-            let mut rivals: Vec<u32> = rivals.into_iter().map(|rival| self.number(rival)).collect();
+            let mut rivals: Vec<u32> = rivals.into_iter().map(|(was, rival)| self.number(was, rival)).collect();
             rivals.sort_unstable();
             rivals.dedup();
             if !rivals.is_empty() {

@@ -1,6 +1,6 @@
 //! Two sites cannot share a time: which files have one of another site's.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crds::wire::{GridRows, Owner, Site};
 
@@ -39,19 +39,30 @@ impl Sites {
 /// store already stays, then the one with the lowest key.
 #[must_use]
 pub fn conflicts(rows: &GridRows, sites: &[Site], incoming: &[Incoming], gone: &BTreeSet<&str>) -> BTreeMap<usize, String> {
-    let comes: HashSet<&str> = incoming.iter().map(|file| file.owner.key.as_str()).collect();
-    let mut published: HashMap<&str, Vec<(i64, &Owner)>> = HashMap::new();
-    for (row, owner) in (0..rows.len()).filter_map(|row| Some((row, rows.owner(row)?))) {
-        published.entry(&owner.key).or_default().push((rows.times[row], owner));
-    }
+    let comes: HashMap<&str, usize> = incoming.iter().enumerate().map(|(at, file)| (file.owner.key.as_str(), at)).collect();
+    let of_file: Vec<Option<usize>> = rows.files.iter().map(|file| comes.get(file.key.as_str()).copied()).collect();
+    let mut times: Vec<i64> = incoming.iter().flat_map(|file| &file.times).copied().collect();
+    times.sort_unstable();
+    let is_near = |time: i64| {
+        let at = times.partition_point(|coming| *coming < time.saturating_sub(SAME_TIME));
+        times.get(at).is_some_and(|coming| *coming <= time.saturating_add(SAME_TIME))
+    };
+    // What incoming files have in the store, and the times of others there that may be theirs too.
+    let mut published: Vec<Option<Vec<(i64, &Owner)>>> = vec![None; incoming.len()];
     let mut there: BTreeMap<i64, &Owner> = BTreeMap::new();
-    for (key, times) in &published {
-        if !comes.contains(key) && !gone.contains(key) {
-            stand_at(&mut there, times.iter().copied());
+    for (&time, &number) in rows.times.iter().zip(&rows.owners) {
+        let Some((number, owner)) = number.and_then(|number| Some((number as usize, rows.files.get(number as usize)?))) else { continue };
+        let own = of_file[number].map(|file| published[file].get_or_insert_default());
+        if is_near(time) {
+            match own {
+                Some(own) => own.push((time, owner)),
+                None if !gone.contains(owner.key.as_str()) => stand_at(&mut there, [(time, owner)].into_iter()),
+                None => {}
+            }
         }
     }
     let mut order: Vec<usize> = (0..incoming.len()).collect();
-    order.sort_by_key(|&file| (!published.contains_key(incoming[file].owner.key.as_str()), &incoming[file].owner.key));
+    order.sort_by_key(|&file| (published[file].is_none(), &incoming[file].owner.key));
     let mut conflicts = BTreeMap::new();
     for file in order {
         let Incoming { owner, times } = &incoming[file];
@@ -64,7 +75,7 @@ pub fn conflicts(rows: &GridRows, sites: &[Site], incoming: &[Incoming], gone: &
         if let Some(((what, own, others), other)) = conflict {
             let key = &other.key;
             conflicts.insert(file, format!("its {what} is {own:?}, and {key:?}, which has one of its times, has {others:?}"));
-            stand_at(&mut there, published.get(owner.key.as_str()).into_iter().flatten().copied());
+            stand_at(&mut there, published[file].iter().flatten().copied());
         } else {
             stand_at(&mut there, times.iter().map(|&time| (time, owner)));
         }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use super::StagedObject;
+use super::{StagedObject, packed};
 
 /// A grid as one commit left it. The head names it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -15,6 +15,7 @@ pub struct GridState {
     pub metadata: String,
     pub rows: GridRows,
     /// Positions along the other dimensions, decoded: what each file's are held against.
+    #[serde(with = "packed::by_name")]
     pub coordinates: BTreeMap<String, Vec<f64>>,
     /// SHA-256 of the values of each other array without rows, hexadecimal.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -32,15 +33,18 @@ pub struct GridState {
 #[serde(rename_all = "camelCase")]
 pub struct GridRows {
     /// Nanoseconds since 1970.
+    #[serde(with = "packed")]
     pub times: Vec<i64>,
     /// The same as the time array has them.
     pub stored: StoredTimes,
     /// Whose each row is: a position in `files`; none for a row that is masked.
+    #[serde(with = "packed")]
     pub owners: Vec<Option<u32>>,
     /// Whose each row would be if its owner went: positions in `files`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub rivals: BTreeMap<u64, Vec<u32>>,
     /// Owners and rivals.
+    #[serde(with = "packed::files")]
     pub files: Vec<Owner>,
     /// Where files are of.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -74,8 +78,8 @@ impl GridRows {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum StoredTimes {
-    Integers(Vec<i64>),
-    Floats(Vec<f64>),
+    Integers(#[serde(with = "packed")] Vec<i64>),
+    Floats(#[serde(with = "packed")] Vec<f64>),
 }
 
 impl StoredTimes {

@@ -8,6 +8,7 @@ pub mod head;
 pub mod layout;
 pub mod ledger;
 pub mod manifest;
+mod packed;
 pub mod plan;
 pub mod reason;
 pub mod report;
