@@ -3,8 +3,9 @@
 
 A dataset of N files is made without converting them: N small files in the source, N objects in the dataset, and a
 ledger that knows both. Then one new file is converted, three times over; the median counts. What grows with N is the
-listing of the source, and reading the ledger to compare with it; requests for the file itself must not. At last many new
-files at once: what each costs beside the first must not grow either.
+listing of the source, and a line of the report for each file; requests for the file itself must not. At last many new
+files at once: what each costs beside the first must not grow either. Beside both stands what a run takes that finds
+nothing new, and what it takes to look at N files from Python.
 
 On a folder, and on S3 if S3_ENDPOINT and COD_S3_FOLDER name a versitygw whose buckets are folders of this machine (as
 tests/cluster/s3-start leaves it): so many objects are then put there as files.
@@ -97,6 +98,10 @@ def measure(args, side, count, scratch):
     convert(args.converter, args.config, side, report)
     states = os.path.join(side.root, "out", "_cod")
     fill(side, f"out/_cod/{os.listdir(states)[0]}", count)
+    # Its parts are sealed now.
+    convert(args.converter, args.config, side, report)
+    idle = min(convert(args.converter, args.config, side, report)[0] for _ in range(RUNS))
+    looked = look(os.path.join(side.root, "in"))
     told = []
     for number in range(RUNS):
         side.write(f"in/new-{number}.nc", body, f"{number:031x}f")
@@ -111,7 +116,21 @@ def measure(args, side, count, scratch):
     if result["files"]["processed"] != MANY:
         sys.exit(f"flat: {result['files']}")
     one = statistics.median(seconds for seconds, _ in told)
-    return one, (seconds - one) / (MANY - 1), told[-1][1]
+    return {"seconds": one, "idle": idle, "look": looked, "each": (seconds - one) / (MANY - 1)}, told[-1][1]
+
+
+def look(folder):
+    """Seconds to ask for all files of a folder."""
+    began = time.perf_counter()
+    folders = [folder]
+    while folders:
+        with os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir():
+                    folders.append(entry.path)
+                else:
+                    entry.stat()
+    return time.perf_counter() - began
 
 
 def main():
@@ -135,13 +154,14 @@ def main():
                 else:
                     side = Side(os.path.join(scratch, "side"))
                 os.makedirs(side.root)
-                seconds, each, requests = measure(args, side, count, scratch)
+                seconds, requests = measure(args, side, count, scratch)
                 shutil.rmtree(side.root)
-            results.append({"store": kind, "known": count, "seconds": round(seconds, 3), "each": round(each, 5), "requests": requests})
+            results.append({"store": kind, "known": count, **{name: round(value, 5) for name, value in seconds.items()}, "requests": requests})
             asked = "; ".join(
                 f"{name}: " + ", ".join(f"{n} {kind}" for kind, n in counts.items() if n) for name, counts in requests.items()
             )
-            print(f"{kind:6}  {count:7,} files known  {seconds:6.2f} s  each of many {each * 1000:.1f} ms  {asked}", flush=True)
+            of_run = f"{seconds['seconds']:6.3f} s (idle {seconds['idle']:.3f}, a look {seconds['look']:.3f})"
+            print(f"{kind:6}  {count:7,} files known  {of_run}  each of many {seconds['each'] * 1000:.1f} ms  {asked}", flush=True)
     if args.out:
         with open(args.out, "w") as f:
             json.dump(results, f, indent=2)

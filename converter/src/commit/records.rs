@@ -6,7 +6,7 @@ use crds::wire::{Head, LedgerRecord, PartRef};
 
 use crate::context::Context;
 use crate::error::StageError;
-use crate::ledger::{PART_RECORDS, PartWriter, read_part};
+use crate::ledger::{PART_RECORDS, PartWriter, read_part, seal};
 
 /// Gathers the records of the part being walked until it is known whether any of them changed.
 ///
@@ -75,7 +75,8 @@ impl<'a> NextLedger<'a> {
     }
 
     async fn leave(&mut self) -> Result<(), StageError> {
-        let clean = self.part.take().filter(|_| !self.dirty);
+        // A part that could be sealed and is not was written before there were seals.
+        let clean = self.part.take().filter(|part| !self.dirty && (part.seal.is_some() || seal(&self.records).is_none()));
         self.dirty = false;
         match clean {
             Some(part) if self.carried.is_empty() || self.carried.len() + self.records.len() > self.part_records => {

@@ -11,4 +11,4 @@ pub use head::{Heads, Swap};
 pub use line::{FileLine, HEADER};
 pub use parts::{PART_RECORDS, PartWriter, read_part};
 pub(crate) use parts::{push_line, read_lines, search};
-pub use seal::digest;
+pub use seal::{digest, seal};
