@@ -55,8 +55,26 @@ impl Budget {
         Some((self.work.take(bytes).await?, bytes))
     }
 
+    /// How many files of such a size can be at work beside one.
+    pub fn beside(&self, work: u64) -> usize {
+        (u64::from(self.work.units) * UNIT / work.max(1)).saturating_sub(1) as usize
+    }
+
     /// The budget that would let such a file through.
     pub fn needed(fetched: u64, work: u64) -> u64 {
         (fetched * 4).max(work.div_ceil(3) * 4)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_says_how_many_files_can_be_at_work() {
+        let budget = Budget::new(400 << 20);
+        for (megabytes, beside) in [(10, 29), (100, 2), (101, 1), (150, 1), (300, 0), (400, 0)] {
+            assert_eq!(budget.beside(megabytes << 20), beside, "{megabytes} MiB");
+        }
     }
 }

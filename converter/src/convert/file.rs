@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crds::wire::{FileRecord, Outcome, PlannedFile, Reason, StagedObject};
 use futures::StreamExt;
@@ -29,6 +29,8 @@ pub(super) struct Converter {
     budget: Budget,
     /// Those that a file converts on, of as many as there are workers.
     threads: Semaphore,
+    /// Files that are on their way and have no thread yet.
+    coming: Arc<AtomicUsize>,
     workers: Workers,
     staged: AtomicU64,
 }
@@ -45,6 +47,7 @@ impl Converter {
             conversion,
             budget: Budget::new(context.limits.memory_bytes),
             threads: Semaphore::new(threads),
+            coming: Arc::default(),
             workers: Workers::start(threads)?,
             staged: AtomicU64::new(0),
         })
@@ -57,6 +60,7 @@ impl Converter {
     /// # Errors
     /// Only trouble with the destination; what is wrong with the file stands in its record.
     pub async fn convert(self: &Arc<Self>, file: &PlannedFile) -> Result<FileRecord, StageError> {
+        let coming = Coming::of(&self.coming);
         let in_memory = self.budget.in_memory();
         let Some(_fetching) = self.budget.fetch(if file.bytes <= in_memory { file.bytes } else { FETCH_BUFFER }).await else {
             return Ok(too_large(file, file.bytes, 0));
@@ -69,7 +73,7 @@ impl Converter {
         let name = self.context.source.name_of(&file.key, self.context.document.naming);
         let (send, groups) = tokio::sync::mpsc::channel(GROUPS_AHEAD);
         let converter = Arc::clone(self);
-        let converting = self.workers.run(move || converter.work(&name, input, send));
+        let converting = self.workers.run(move || converter.work(&name, input, coming, send));
         let (worked, staged) = tokio::join!(converting, self.stage(groups));
         if file.bytes > in_memory && !self.is_still(file).await? {
             return Ok(record(file, Outcome::Skipped, Some(Reason::ChangedDuringRead), Some("it changed while it was read".into())));
@@ -91,21 +95,28 @@ impl Converter {
 
     /// Opens and converts, on a thread for that. What is left to be done then waits for the store: another file may have
     /// the processor.
-    fn work(&self, name: &FileName, input: Input, send: Sender<Vec<ConvertedObject>>) -> Result<Worked, Refusal> {
+    fn work(&self, name: &FileName, input: Input, coming: Coming, send: Sender<Vec<ConvertedObject>>) -> Result<Worked, Refusal> {
         let runtime = Handle::current();
         let gave_up = |_| FileError::GaveUp("the conversion was stopped".into());
         let _thread = runtime.block_on(self.threads.acquire()).map_err(gave_up)?;
+        drop(coming);
         let opened = self.conversion.open(name, input)?;
         let needed = self.conversion.memory_of(name, &opened);
         let Some((memory, bytes)) = runtime.block_on(self.budget.work(needed)) else { return Err(Refusal::TooLarge(needed)) };
-        // A large file may have the threads that nobody else wants just now.
-        let more = if needed < LARGE { None } else { self.threads.try_acquire_many(self.threads.available_permits() as u32).ok() };
+        let more = if needed < LARGE { None } else { self.threads.try_acquire_many(self.unwanted(bytes)).ok() };
         let threads = 1 + more.as_ref().map_or(0, SemaphorePermit::num_permits);
         let mut outlet = Outlet::new(send, &self.context.destination);
         let allowance = Allowance { bytes, threads, spare: Some(&self.threads) };
         let report = self.conversion.convert(name, &opened, allowance, &mut |object| outlet.take(object))?;
         outlet.empty()?;
         Ok(Worked { report, _memory: memory })
+    }
+
+    /// Threads that a large file may have beside its own: those that nobody has, less one for each file that comes and that
+    /// memory lets work beside one of this size.
+    fn unwanted(&self, bytes: u64) -> u32 {
+        let others = self.coming.load(Ordering::Relaxed).min(self.budget.beside(bytes));
+        self.threads.available_permits().saturating_sub(others) as u32
     }
 
     /// Whether a file that was read in place is the planned version even now.
@@ -146,6 +157,22 @@ impl Converter {
             Unstaged { final_key: self.final_key(&object), staged_key, rows: object.rows, body: object.body.into() }
         });
         Ok(Staged::All(stage(store, unstaged.collect()).await?))
+    }
+}
+
+/// A file that is on its way, until it has a thread or ends without.
+struct Coming(Arc<AtomicUsize>);
+
+impl Coming {
+    fn of(all: &Arc<AtomicUsize>) -> Self {
+        all.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(all))
+    }
+}
+
+impl Drop for Coming {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
