@@ -1,4 +1,4 @@
-"""Grids in the shape of configs, and the stores made of them, as xarray sees both.
+"""Grids in the shape of configs, and the stores made of them, as xarray and GDAL see both.
 
 grids.py make   a line in: {"config": merged config, "folder": where to}; out: the names of three files
 grids.py check  a line in: the same with "store"; out: what is wrong with the store, a list of texts
@@ -6,13 +6,16 @@ grids.py check  a line in: the same with "store"; out: what is wrong with the st
 Two files have a time each, the third has two; the last two lack a variable that is not static.
 """
 import json
+import logging
 import os
 import sys
 import warnings
 
 import netCDF4
 import numpy as np
+import rasterio
 import xarray as xr
+import zarr
 
 TYPES = {"float": "f8", "double": "f8", "float64": "f8", "float32": "f4", "int32": "i4", "int8": "i1", "byte": "i1", "int16": "i2", "int64": "i8"}
 TIMES = ([3.0], [1.25], [7.0, 8.5])
@@ -88,10 +91,48 @@ def make(config, folder):
     return names
 
 
+class Said(logging.Handler):
+    """What GDAL warns of."""
+
+    def __init__(self):
+        super().__init__(logging.WARNING)
+        self.lines = []
+        logging.getLogger("rasterio").addHandler(self)
+
+    def emit(self, record):
+        self.lines.append(record.getMessage())
+
+
+SAID = Said()
+
+
+def wrong_in_gdal(store):
+    """Where GDAL's Zarr driver complains, or reads other numbers than zarr does. It shows arrays of two and three dimensions
+    as rasters, and one of more by the slice; texts it does not show."""
+    found = []
+    group = zarr.open_group(store, mode="r")
+    with warnings.catch_warnings():
+        # A grid in degrees has no affine map of its own.
+        warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
+        with rasterio.open(store, driver="Zarr") as dataset:
+            named = [name for name in dataset.subdatasets if name.rsplit(":", 1)[1].startswith("/")]
+        if not named:
+            found.append("GDAL sees no array")
+        for name in named:
+            expected = group[name.rsplit(":/", 1)[1]][...]
+            with rasterio.open(name) as raster:
+                got = raster.read()
+            if not np.array_equal(got.ravel(), expected.ravel(), equal_nan=expected.dtype.kind == "f"):
+                found.append(f"GDAL reads {name} as {got.ravel()[:4]} instead of {expected.ravel()[:4]}")
+    found += [f"GDAL says {line}" for line in SAID.lines]
+    SAID.lines.clear()
+    return found
+
+
 def wrong(config, folder, store):
     append, lengths = shape_of(config)
     warnings.simplefilter("error")
-    found = []
+    found = wrong_in_gdal(store)
     files = sorted(range(len(TIMES)), key=lambda file: TIMES[file][0])
     with xr.open_zarr(store, consolidated=True) as ds:
         ds.load()
