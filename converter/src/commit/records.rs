@@ -146,26 +146,10 @@ pub(super) async fn with_etags(context: &Context, head: &Head, changed: &BTreeMa
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::LedgerCursor;
+    use crate::ledger::{LedgerCursor, sample};
     use crate::store::{Side, Store, Url, open};
+    use crds::wire::Access;
     use crds::wire::layout::StateLayout;
-    use crds::wire::{Access, Last, Outcome};
-
-    fn record(key: &str) -> LedgerRecord {
-        let last = Last {
-            memory: None,
-            etag: "e".into(),
-            outcome: Outcome::Processed,
-            reason: None,
-            message: None,
-            attempts: 0,
-            content_hash: "c".into(),
-            converter: "1".into(),
-            rebuild: None,
-            run: "r".into(),
-        };
-        LedgerRecord { key: key.into(), published: None, last, withdrawn: false }
-    }
 
     /// One commit: new keys, and old ones that are no more.
     async fn commit(store: &Store, layout: &StateLayout, run: &str, parts: &[PartRef], new: &[String], gone: &[String]) -> Vec<PartRef> {
@@ -178,7 +162,7 @@ mod tests {
                 if gone.contains(&old.key) { next.forget() } else { next.keep(old) }
             }
             if let Some(key) = stop {
-                next.put(record(key)).await.unwrap();
+                next.put(LedgerRecord { published: None, ..sample(key) }).await.unwrap();
             }
         }
         next.finish().await.unwrap()

@@ -11,4 +11,6 @@ pub use head::{Heads, Swap};
 pub use line::{FileLine, HEADER};
 pub use parts::{PART_RECORDS, PartWriter, read_part};
 pub(crate) use parts::{push_line, read_lines, search};
+#[cfg(test)]
+pub(crate) use seal::tests::record as sample;
 pub use seal::{digest, seal};

@@ -46,11 +46,12 @@ pub fn digest<'a>(files: impl Iterator<Item = (&'a str, &'a str)>) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crds::wire::{Last, Published, PublishedObject};
 
-    fn record(key: &str) -> LedgerRecord {
+    /// Of a file that is in the dataset, with three rows in two objects.
+    pub fn record(key: &str) -> LedgerRecord {
         let object = |name: &str| PublishedObject { key: name.into(), etag: "o".into(), bytes: 10 };
         LedgerRecord {
             key: key.into(),

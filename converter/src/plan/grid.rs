@@ -6,11 +6,12 @@ use std::sync::Arc;
 use crds::config::GridConfig;
 use crds::wire::{Batch, Compat, GridState, Head, Owner, PlannedFile, PlannedGrid, StoredTimes};
 
+use super::candidates::{Candidate, Candidates};
 use super::founding::found_store;
 use super::headers::{Known, look, read_headers, refused};
 use super::pack::MAX_BATCHES;
 use super::speaker::speaker;
-use super::survey::{Candidate, Candidates, Survey};
+use super::survey::Survey;
 use crate::context::Context;
 use crate::error::StageError;
 use crate::grid::{

@@ -6,7 +6,8 @@ use crds::config::GridConfig;
 use crds::wire::{FileRecord, OtherFile, Outcome, Owner, PlannedFile};
 use futures::{StreamExt, TryStreamExt};
 
-use super::survey::{Candidate, Survey};
+use super::candidates::Candidate;
+use super::survey::Survey;
 use crate::context::Context;
 use crate::convert::{peek, unread};
 use crate::error::StageError;

@@ -1,6 +1,7 @@
 //! The plan: what one run will do, decided once from listing and ledger.
 
 mod admit;
+mod candidates;
 mod classify;
 mod founding;
 mod grid;

@@ -1,9 +1,8 @@
 //! What a merge of listing and ledger finds, written out as it goes.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use crds::wire::{Batch, ClassCounts, GridState, LedgerRecord, OtherFile, Outcome, Owner, PartRef, Reason, Seal};
 
-use crds::wire::{Batch, ClassCounts, GridState, LedgerRecord, OtherFile, Outcome, Owner, PartRef, PlannedFile, Reason, Seal};
-
+use super::candidates::{Candidate, Candidates, superseded};
 use super::classify::{Terms, Verdict, Why, classify, judge_object};
 use super::guard::WithdrawalGuard;
 use super::pack::{MAX_BATCHES, Packed, Packer};
@@ -15,93 +14,6 @@ use crate::source::{SourceFile, hash_of};
 
 /// Bytes of lines after which a part of other files is written.
 const OTHER_BYTES: usize = 8 << 20;
-
-/// A file of a grid that may be converted.
-#[derive(Debug)]
-pub(super) struct Candidate {
-    pub file: PlannedFile,
-    /// Milliseconds since 1970.
-    pub modified: i64,
-    pub why: Why,
-}
-
-impl Candidate {
-    pub fn owner(&self) -> Owner {
-        Owner { key: self.file.key.clone(), etag: self.file.etag.clone(), modified: self.modified, site: None }
-    }
-
-    /// Not converted, since newer files have all its times.
-    pub fn superseded(&self) -> OtherFile {
-        superseded(&self.file.key, &self.file.etag)
-    }
-}
-
-fn superseded(key: &str, etag: &str) -> OtherFile {
-    OtherFile {
-        key: key.to_owned(),
-        etag: etag.to_owned(),
-        outcome: Outcome::Skipped,
-        reason: Some(Reason::Superseded),
-        message: Some("a newer file has the same times".to_owned()),
-        held: false,
-    }
-}
-
-/// What a grid's plan must have seen whole before it lays anything.
-#[derive(Debug, Default)]
-pub(super) struct Candidates {
-    pub files: Vec<Candidate>,
-    /// Published files that are gone, and whose rows are to go.
-    pub gone: Vec<String>,
-    /// Published files that are not listed any more.
-    pub absent: Vec<String>,
-    /// Hashes of the keys that are unchanged.
-    unchanged: HashSet<u64>,
-    /// Hashes of the keys that rows are of.
-    owners: HashSet<u64>,
-    /// Hashes of the keys that would have rows if those went whose they are.
-    rivals: HashSet<u64>,
-    /// By key the version of each file that has no row, since newer ones have all its times.
-    superseded: HashMap<String, String>,
-    /// Of these two kinds those that are listed as they were: they are read again when they get rows.
-    standing: HashMap<String, Candidate>,
-    others: BTreeMap<String, OtherFile>,
-}
-
-impl Candidates {
-    pub fn of(state: &GridState) -> Self {
-        let GridState { rows, superseded, .. } = state;
-        let hashes = |files: &mut dyn Iterator<Item = u32>| {
-            let files: HashSet<u32> = files.collect();
-            files.into_iter().filter_map(|file| rows.files.get(file as usize)).map(|file| hash_of(&file.key)).collect()
-        };
-        Self {
-            owners: hashes(&mut rows.owners.iter().copied().flatten()),
-            rivals: hashes(&mut rows.rivals.values().flatten().copied()),
-            superseded: superseded.iter().map(|file| (file.key.clone(), file.etag.clone())).collect(),
-            ..Self::default()
-        }
-    }
-
-    /// Whether a file is listed as it was when it lost rows.
-    pub fn stands(&self, file: &Owner) -> bool {
-        self.standing.get(&file.key).is_some_and(|standing| standing.file.etag == file.etag)
-    }
-
-    /// Files that have no row, and are listed.
-    pub fn waiting(&self) -> Vec<Owner> {
-        let waiting = self.standing.values().filter(|standing| self.superseded.contains_key(&standing.file.key));
-        waiting.map(Candidate::owner).collect()
-    }
-
-    fn tell(&mut self, line: OtherFile) {
-        self.others.insert(line.key.clone(), line);
-    }
-
-    fn owns_rows(&self, key: &str) -> bool {
-        self.owners.contains(&hash_of(key))
-    }
-}
 
 #[derive(Debug)]
 pub(super) struct Survey {
@@ -248,7 +160,7 @@ impl Survey {
     }
 
     fn stand(&mut self, file: SourceFile, why: Why) {
-        let candidate = candidate(file, why);
+        let candidate = Candidate::new(file, why);
         let grid = self.grid.get_or_insert_default();
         if grid.superseded.contains_key(&candidate.file.key) {
             grid.tell(candidate.superseded());
@@ -273,7 +185,7 @@ impl Survey {
 
     async fn convert(&mut self, context: &Context, file: SourceFile, why: Why, unreached: bool) -> Result<(), StageError> {
         let bytes = file.listed.bytes;
-        let found = candidate(file.clone(), why);
+        let found = Candidate::new(file.clone(), why);
         let packed = match &mut self.grid {
             Some(grid) if grid.files.len() < MAX_BATCHES as usize * context.document.batching.max_files as usize => {
                 grid.files.push(found);
@@ -415,12 +327,6 @@ impl Survey {
         }
         Ok(())
     }
-}
-
-fn candidate(file: SourceFile, why: Why) -> Candidate {
-    let SourceFile { key, listed, .. } = file;
-    let modified = listed.modified.as_millisecond();
-    Candidate { file: PlannedFile { key, etag: listed.etag, bytes: listed.bytes, places: Vec::new() }, modified, why }
 }
 
 /// In the dataset, and listed when last looked.
