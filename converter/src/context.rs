@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::error::StageError;
 use crate::failpoint::FailPoints;
+use crate::ledger::PART_RECORDS;
 use crate::source::Source;
 use crate::store::{Secrets, Side, Store, Url, open};
 
@@ -61,6 +62,8 @@ pub struct Context {
     pub cause_of_missing: Option<String>,
     pub fail: FailPoints,
     pub tally: Arc<Tally>,
+    /// Records in a full part of the ledger.
+    pub part_records: usize,
     pub now: Timestamp,
 }
 
@@ -90,6 +93,7 @@ impl Context {
             cause_of_missing: None,
             fail: FailPoints::none(),
             tally: Arc::default(),
+            part_records: PART_RECORDS,
             now,
         })
     }

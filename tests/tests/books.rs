@@ -12,6 +12,7 @@ use anyhow::{Context as _, Result};
 use bed::{Bed, costs, counts};
 use converter::failpoint::FailPoints;
 use crds::resource::CloudOptimisedDataset;
+use crds::wire::layout::StateLayout;
 use crds::wire::{Digest, FileCounts, OnSourceDelete, Outcome, Reason, Report};
 
 fn sample(path: &Path, month: u32, rows: usize) -> Result<()> {
@@ -152,7 +153,8 @@ async fn lines(bed: &Bed, run: &str) -> Result<Vec<(String, String)>> {
 /// What a run costs does not grow with what it leaves alone.
 #[tokio::test]
 async fn parts_of_the_ledger_that_nothing_falls_into_are_not_read() -> Result<()> {
-    let bed = Bed::new()?;
+    let mut bed = Bed::new()?;
+    bed.part_records = 1_000;
     bed.put("f0000.nc", 1, 10)?;
     let body = std::fs::read(bed.archive().join("f0000.nc"))?;
     for file in 1..2_300 {
@@ -225,5 +227,18 @@ async fn a_seal_says_nothing_of_what_a_run_asks_anew() -> Result<()> {
         bed.respecify(change)?;
         assert_eq!(bed.run(&format!("case-{number}")).await?.files, expected, "{what}");
     }
+    bed.put("1.nc", 1, 20)?;
+    assert_eq!(bed.run("changed").await?.files, counts(3, 1, 2, 0));
+    assert!(bed.head().await?.parts.iter().all(|part| part.seal.is_some()), "files of two tokens are sealed together");
+    bed.respecify(rebuild)?;
+    assert_eq!(bed.run("token").await?.files, counts(3, 1, 2, 0), "the one that was converted without it");
+
+    // What a part's lines say stands in the part too.
+    for part in bed.head().await?.parts {
+        std::fs::remove_file(bed.out().join(StateLayout::ledger_lines(&part.key)))?;
+    }
+    bed.put("4.nc", 4, 10)?;
+    assert_eq!(bed.run("without lines").await?.files, counts(4, 1, 3, 0));
+    assert_eq!(lines(&bed, "without lines").await?.len(), 4);
     Ok(())
 }

@@ -6,7 +6,7 @@ use crds::wire::{Head, LedgerRecord, PartRef};
 
 use crate::context::Context;
 use crate::error::StageError;
-use crate::ledger::{PART_RECORDS, PartWriter, read_part, seal};
+use crate::ledger::{PartWriter, read_part, seal};
 
 /// Gathers the records of the part being walked until it is known whether any of them changed.
 ///
@@ -27,7 +27,7 @@ pub(super) struct NextLedger<'a> {
 impl<'a> NextLedger<'a> {
     pub fn new(context: &'a Context) -> Self {
         let writer = PartWriter::new(&context.destination, &context.layout, &context.run, &context.nonce);
-        Self { writer, part: None, records: Vec::new(), carried: Vec::new(), dirty: false, part_records: PART_RECORDS }
+        Self { writer, part: None, records: Vec::new(), carried: Vec::new(), dirty: false, part_records: context.part_records }
     }
 
     /// The walk has come to this part of the current ledger.
@@ -75,8 +75,9 @@ impl<'a> NextLedger<'a> {
     }
 
     async fn leave(&mut self) -> Result<(), StageError> {
-        // A part that could be sealed and is not was written before there were seals.
-        let clean = self.part.take().filter(|part| !self.dirty && (part.seal.is_some() || seal(&self.records).is_none()));
+        // A part that could be sealed and is not, or that is larger than parts are now, is of an earlier version.
+        let current = |part: &PartRef| part.records <= self.part_records as u64 && (part.seal.is_some() || seal(&self.records).is_none());
+        let clean = self.part.take().filter(|part| !self.dirty && current(part));
         self.dirty = false;
         match clean {
             Some(part) if self.carried.is_empty() || self.carried.len() + self.records.len() > self.part_records => {

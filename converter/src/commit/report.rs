@@ -5,7 +5,6 @@ use std::fs::File;
 use std::io::{BufWriter, Read, Seek, Write};
 use std::sync::Arc;
 
-use crds::wire::layout::StateLayout;
 use crds::wire::{Digest, ErrorGroup, FileCounts, FileRecord, LedgerRecord, Outcome, PartRef, Plan, Reason, Report, Totals, brief};
 use futures::StreamExt as _;
 use jiff::Timestamp;
@@ -14,7 +13,7 @@ use tempfile::NamedTempFile;
 use crate::context::Context;
 use crate::error::StageError;
 use crate::failpoint::FailPoint;
-use crate::ledger::{FileLine, HEADER};
+use crate::ledger::{FileLine, HEADER, sealed_lines};
 use crate::store::{Body, Store};
 
 /// File results that stand in `report.json` itself; `files.csv` has them all.
@@ -40,7 +39,7 @@ pub(super) struct Story {
     csv: BufWriter<NamedTempFile>,
     /// Bytes of lines that went to it.
     written: u64,
-    /// After how many of them the lines of a sealed part come, and which object has those.
+    /// After how many of them the lines of a sealed part come, and the part's key.
     sealed: Vec<(u64, String)>,
 }
 
@@ -129,7 +128,7 @@ impl Story {
 
     /// A part of the ledger whose files are all as they were; its lines are written already.
     pub fn tell_sealed(&mut self, part: &PartRef) {
-        self.sealed.push((self.written, StateLayout::ledger_lines(&part.key)));
+        self.sealed.push((self.written, part.key.clone()));
     }
 
     fn line(&mut self, line: &FileLine<'_>) -> Result<(), StageError> {
@@ -149,7 +148,8 @@ impl Story {
         let mut all = tempfile::tempfile().map_err(scratch)?;
         let mut at = 0;
         let sealed = std::mem::take(&mut self.sealed);
-        let mut parts = futures::stream::iter(&sealed).map(|(at, key)| async move { (*at, store.get(key).await) }).buffered(PARTS_AHEAD);
+        let mut parts =
+            futures::stream::iter(&sealed).map(|(at, part)| async move { (*at, sealed_lines(store, part).await) }).buffered(PARTS_AHEAD);
         while let Some((upto, lines)) = parts.next().await {
             std::io::copy(&mut (&mut told).take(upto - at), &mut all).map_err(scratch)?;
             all.write_all(&lines?).map_err(scratch)?;

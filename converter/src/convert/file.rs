@@ -103,8 +103,9 @@ impl Converter {
         let opened = self.conversion.open(name, input)?;
         let needed = self.conversion.memory_of(name, &opened);
         let Some((memory, bytes)) = runtime.block_on(self.budget.work(needed)) else { return Err(Refusal::TooLarge(needed)) };
-        let more = if needed < LARGE { None } else { self.threads.try_acquire_many(self.unwanted(bytes)).ok() };
-        let threads = 1 + more.as_ref().map_or(0, SemaphorePermit::num_permits);
+        let unwanted = if needed < LARGE { 0 } else { self.unwanted(bytes) };
+        let more: Vec<SemaphorePermit<'_>> = (0..unwanted).map_while(|_| self.threads.try_acquire().ok()).collect();
+        let threads = 1 + more.len();
         let mut outlet = Outlet::new(send, &self.context.destination);
         let allowance = Allowance { bytes, threads, spare: Some(&self.threads) };
         let report = self.conversion.convert(name, &opened, allowance, &mut |object| outlet.take(object))?;
@@ -114,9 +115,9 @@ impl Converter {
 
     /// Threads that a large file may have beside its own: those that nobody has, less one for each file that comes and that
     /// memory lets work beside one of this size.
-    fn unwanted(&self, bytes: u64) -> u32 {
+    fn unwanted(&self, bytes: u64) -> usize {
         let others = self.coming.load(Ordering::Relaxed).min(self.budget.beside(bytes));
-        self.threads.available_permits().saturating_sub(others) as u32
+        self.threads.available_permits().saturating_sub(others)
     }
 
     /// Whether a file that was read in place is the planned version even now.

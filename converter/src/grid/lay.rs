@@ -67,7 +67,8 @@ pub fn lay(rows: &GridRows, incoming: &[Incoming], gone: &BTreeSet<&str>, absent
     let stays: Vec<bool> =
         rows.files.iter().map(|owner| !comes.contains(owner.key.as_str()) && !gone.contains(owner.key.as_str())).collect();
     let stays = |file: u32| stays.get(file as usize).copied().unwrap_or(false);
-    let before: Vec<Option<u32>> = rows.owners.iter().map(|owner| owner.filter(|file| (*file as usize) < rows.files.len())).collect();
+    let before: Vec<Option<u32>> =
+        (0..rows.len()).map(|row| rows.owners.get(row).copied().flatten().filter(|file| (*file as usize) < rows.files.len())).collect();
     let mut owners = before.clone();
     let mut rivals: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
     for (&row, of_row) in &rows.rivals {

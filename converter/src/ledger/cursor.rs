@@ -10,7 +10,7 @@ use crate::error::StageError;
 use crate::store::Store;
 
 /// Parts that are fetched and parsed ahead.
-const AHEAD: usize = 3;
+const AHEAD: usize = 8;
 
 /// A sealed part stands in its way until it is passed, unread, or opened.
 #[derive(Debug)]

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use bytes::Bytes;
 use crds::wire::layout::StateLayout;
 use crds::wire::{LedgerRecord, PartRef};
 use futures::{StreamExt, TryStreamExt};
@@ -14,7 +15,7 @@ use crate::error::StageError;
 use crate::store::Store;
 
 /// Records in a full part: as many as S3 lists at once. A changed record costs the reading and writing of its part, so
-/// parts are small; those that did not change cost a line in the head and, when files were converted, a small request.
+/// parts are small; a sealed one costs a line in the head and a request for its lines, two when files were converted.
 pub const PART_RECORDS: usize = 1_000;
 /// Parts that are looked through at once.
 const AT_ONCE: usize = 8;
@@ -57,8 +58,7 @@ where
         .map(|(key, sealed)| {
             let find = find.clone();
             async move {
-                let key = if sealed { StateLayout::ledger_lines(&key) } else { key };
-                let bytes = store.get(&key).await?;
+                let bytes = if sealed { sealed_lines(store, &key).await? } else { store.get(&key).await? };
                 let searched = tokio::task::spawn_blocking({
                     let key = key.clone();
                     move || if sealed { among_lines(&key, &bytes, find) } else { among_records(&key, &bytes, find) }
@@ -70,6 +70,20 @@ where
         .try_collect()
         .await?;
     Ok(found.into_iter().flatten().collect())
+}
+
+/// The lines of `files.csv` that stand for a sealed part. They are in an object of their own; should that be gone, the part
+/// says the same.
+pub(crate) async fn sealed_lines(store: &Store, part: &str) -> Result<Bytes, StageError> {
+    if let Some(lines) = store.try_get(&StateLayout::ledger_lines(part)).await? {
+        return Ok(lines);
+    }
+    let bytes = store.get(part).await?;
+    Ok(unchanged(&lines::<LedgerRecord>(part, &bytes)?).into())
+}
+
+fn unchanged(records: &[LedgerRecord]) -> String {
+    records.iter().filter_map(FileLine::unchanged).map(|line| line.to_string()).collect()
 }
 
 fn among_records<T>(key: &str, bytes: &[u8], find: impl Fn(&str) -> Option<T>) -> Result<Vec<T>, StageError> {
@@ -119,12 +133,14 @@ impl<'a> PartWriter<'a> {
             push_line(&mut lines, record)?;
         }
         let key = self.layout.ledger_part(self.run, self.nonce, self.written);
-        self.store.put(&key, lines.into()).await?;
         let seal = seal(records);
-        if seal.is_some() {
-            let lines: String = records.iter().filter_map(FileLine::unchanged).map(|line| line.to_string()).collect();
-            self.store.put(&StateLayout::ledger_lines(&key), lines.into()).await?;
-        }
+        let of_files = async {
+            match seal {
+                Some(_) => self.store.put(&StateLayout::ledger_lines(&key), unchanged(records).into()).await.map(drop),
+                None => Ok(()),
+            }
+        };
+        tokio::try_join!(async { self.store.put(&key, lines.into()).await.map(drop) }, of_files)?;
         self.parts.push(PartRef { key, first: first.key.clone(), records: records.len() as u64, seal });
         self.written += 1;
         Ok(())

@@ -22,9 +22,11 @@ pub fn seal(records: &[LedgerRecord]) -> Option<Seal> {
     };
     for record in records {
         let published = record.published.as_ref().filter(|_| !record.withdrawn && record.last.outcome == Outcome::Processed)?;
-        if (&published.content_hash, &published.rebuild) != (&seal.content_hash, &seal.rebuild) || published.etag != record.last.etag {
+        if published.content_hash != seal.content_hash || published.etag != record.last.etag {
             return None;
         }
+        // Where a token is asked for, those of another, or of none, are converted anew.
+        seal.rebuild = seal.rebuild.filter(|token| published.rebuild.as_ref() == Some(token));
         seal.rows += published.rows;
         seal.objects += published.objects.len() as u64;
         seal.bytes += published.objects.iter().map(|object| object.bytes).sum::<u64>();
@@ -91,19 +93,36 @@ pub(super) mod tests {
         assert_eq!((whole.rows, whole.objects, whole.bytes, whole.content_hash.as_str()), (6, 4, 40, "c"));
         assert_eq!(whole.digest, digest([("x", "e"), ("y", "e")].into_iter()));
         assert_eq!(seal(&[]), None);
-        let spoilt: [(&str, Spoil); 7] = [
+        let spoilt: [(&str, Spoil); 6] = [
             ("nothing of it is in", |record| record.published = None),
             ("withdrawn, and kept", |record| record.withdrawn = true),
             ("a newer version failed", |record| record.last.outcome = Outcome::Failed),
             ("a newer version is skipped", |record| record.last.outcome = Outcome::Skipped),
             ("another version was last looked at", |record| record.last.etag = "f".into()),
             ("of another config", |record| published(record).content_hash = "d".into()),
-            ("of another rebuild", |record| published(record).rebuild = Some("t".into())),
         ];
         for (why, spoil) in spoilt {
             let mut second = record("y");
             spoil(&mut second);
             assert_eq!(seal(&[record("x"), second]), None, "{why}");
+        }
+    }
+
+    #[test]
+    fn a_seal_has_the_token_that_all_its_files_have() {
+        let of = |token: Option<&str>| {
+            let mut record = record("x");
+            published(&mut record).rebuild = token.map(str::to_owned);
+            record
+        };
+        for (tokens, expected) in [
+            ([None, None], None),
+            ([Some("t"), Some("t")], Some("t")),
+            ([Some("t"), Some("u")], None),
+            ([Some("t"), None], None),
+            ([None, Some("t")], None),
+        ] {
+            assert_eq!(seal(&tokens.map(of)).unwrap().rebuild.as_deref(), expected, "{tokens:?}");
         }
     }
 

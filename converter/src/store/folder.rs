@@ -64,8 +64,7 @@ pub(super) fn walk(side: Side, url: &Url, prefix: &str, first_only: bool) -> io:
             let (name, odd) = shown(entry.file_name().as_bytes());
             let (key, garbled) = (if at.is_empty() { name } else { format!("{at}/{name}") }, garbled || odd);
             // Asked of the folder that is open, a file costs half as much; what a link leads to is asked by its path.
-            let link = entry.file_type()?.is_symlink();
-            let metadata = match if link { fs::metadata(&path) } else { entry.metadata() } {
+            let metadata = match entry.file_type().and_then(|of| if of.is_symlink() { fs::metadata(&path) } else { entry.metadata() }) {
                 // It went away meanwhile, or is a link that leads nowhere.
                 Err(source) if source.kind() == io::ErrorKind::NotFound => continue,
                 other => other?,

@@ -31,7 +31,8 @@ pub async fn of_files(make: impl Fn(fn(&mut CloudOptimisedDataset)) -> Result<Be
     let (mut first, mut changed, mut gone) = (Vec::new(), Vec::new(), Vec::new());
     let mut in_folder = false;
     for files in [FEW, MANY] {
-        let bed = make(removing)?;
+        let mut bed = make(removing)?;
+        bed.part_records = 1_000;
         in_folder = bed.document.destination.url.as_deref().is_some_and(|url| url.starts_with("file:"));
         for file in 0..files {
             bed.put(&format!("{file}.nc"), 1, 5)?;

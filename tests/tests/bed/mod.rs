@@ -27,6 +27,8 @@ pub struct Bed {
     dir: TempDir,
     destination: String,
     pub document: Document,
+    /// Of the ledger's parts: so few that small datasets have several, sealed ones among them.
+    pub part_records: usize,
 }
 
 /// What a finished run said.
@@ -53,7 +55,7 @@ impl Bed {
     pub fn on(dir: TempDir, destination: String, change: impl Fn(&mut CloudOptimisedDataset)) -> Result<Self> {
         std::fs::create_dir(dir.path().join("archive"))?;
         let document = document(dir.path(), &destination, change)?;
-        Ok(Self { dir, destination, document })
+        Ok(Self { dir, destination, document, part_records: 2 })
     }
 
     /// The same folders under another spec.
@@ -92,6 +94,7 @@ impl Bed {
         let mut context = Context::open(self.document.clone(), run.to_owned(), limits, &Secrets::default())?;
         context.failures = failures;
         context.fail = fail;
+        context.part_records = self.part_records;
         Ok(context)
     }
 
