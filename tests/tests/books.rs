@@ -242,3 +242,36 @@ async fn a_seal_says_nothing_of_what_a_run_asks_anew() -> Result<()> {
     assert_eq!(lines(&bed, "without lines").await?.len(), 4);
     Ok(())
 }
+
+#[tokio::test]
+async fn files_that_are_no_input_open_no_part() -> Result<()> {
+    let bed = Bed::new()?;
+    for number in 0..6 {
+        bed.put(&format!("{number}.nc"), 1, 10)?;
+    }
+    bed.run("first").await?;
+    for key in ["0.txt", "0/a.png", "1.nc.md5", "3.txt", "9.txt"] {
+        bed.put_bytes(key, b"no input")?;
+    }
+    let parts = bed.head().await?.parts;
+    assert_eq!(parts.len(), 3);
+    for part in &parts {
+        std::fs::rename(bed.out().join(&part.key), bed.out().join(&part.key).with_extension("aside"))?;
+    }
+    let digest = bed.attempt("idle", 0, FailPoints::none()).await?;
+    let Digest::Commit { files, totals, .. } = digest else { anyhow::bail!("{digest:?}") };
+    assert_eq!(files, FileCounts { skipped: 5, ..counts(11, 0, 6, 0) });
+    assert_eq!((totals.processed, totals.skipped), (6, 5));
+    let mut told = lines(&bed, "idle").await?;
+    told.sort();
+    assert_eq!(told.iter().filter(|line| line.1 == "skipped").count(), 5);
+    assert!(told.len() == 11 && told.windows(2).all(|two| two[0].0 != two[1].0), "{told:?}");
+    for part in &parts {
+        std::fs::rename(bed.out().join(&part.key).with_extension("aside"), bed.out().join(&part.key))?;
+    }
+    bed.put("3.nc", 2, 20)?;
+    bed.remove("5.nc")?;
+    let changed = bed.run("changed").await?;
+    assert_eq!(changed.files, FileCounts { skipped: 5, withdrawn: 1, ..counts(10, 1, 4, 0) });
+    Ok(())
+}

@@ -43,6 +43,14 @@ pub(super) async fn fold(context: &Context, plan: &Plan, head: Option<&Head>) ->
     let parts = head.map_or(&[][..], |head| &head.parts);
     let mut ledger = LedgerCursor::new(&context.destination, parts, |_| !plan.relayout);
     while let Some(change) = changes.next().await? {
+        // What has no record and gets none does not open the part that it lies in.
+        let change = match change {
+            Change::Other(file) if file.unknown && file.outcome == Outcome::Skipped => {
+                fold.other(file, None).await?;
+                continue;
+            }
+            change => change,
+        };
         fold.walk(&mut ledger, Some(change.key())).await?;
         let record = ledger.take(change.key()).await?;
         if record.is_some() {
@@ -264,7 +272,7 @@ impl<'a> Fold<'a> {
 
     /// A file of the listing, or of the ledger alone, that went to no batch.
     async fn other(&mut self, file: OtherFile, record: Option<LedgerRecord>) -> Result<(), StageError> {
-        let OtherFile { key, etag, outcome, reason, mut message, held } = file;
+        let OtherFile { key, etag, outcome, reason, mut message, held, .. } = file;
         let mut told = (0, 0);
         if outcome == Outcome::Failed {
             message = self.still_published(message, record.as_ref());

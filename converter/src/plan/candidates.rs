@@ -41,6 +41,7 @@ pub(super) fn superseded(key: &str, etag: &str) -> OtherFile {
         reason: Some(Reason::Superseded),
         message: Some("a newer file has the same times".to_owned()),
         held: false,
+        unknown: false,
     }
 }
 

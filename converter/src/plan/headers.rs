@@ -37,6 +37,7 @@ pub(super) fn refused(file: &PlannedFile, error: &GridError) -> OtherFile {
         reason: Some(error.reason()),
         message: Some(error.to_string()),
         held: false,
+        unknown: false,
     }
 }
 
@@ -95,5 +96,5 @@ pub(super) async fn look<T: Send + 'static>(
 /// What became of a file that could not be fetched.
 fn turned(record: FileRecord) -> OtherFile {
     let FileRecord { key, etag, outcome, reason, message, .. } = record;
-    OtherFile { key, etag, outcome, reason, message, held: false }
+    OtherFile { key, etag, outcome, reason, message, held: false, unknown: false }
 }

@@ -9,6 +9,9 @@ use crate::error::StageError;
 use crate::ledger::LedgerCursor;
 use crate::source::SourceFile;
 
+/// Files that are no input and wait until it is known whether they have records.
+const MOST_ASIDE: usize = 10_000;
+
 /// Hears of every file of the listing and of the ledger once.
 ///
 /// # Errors
@@ -16,7 +19,7 @@ use crate::source::SourceFile;
 pub(super) async fn merge(context: &Context, head: Option<&Head>, survey: Survey) -> Result<Survey, StageError> {
     let parts = head.map_or(&[][..], |head| &head.parts);
     let ledger = LedgerCursor::new(&context.destination, parts, |seal| survey.trusts(seal));
-    let mut merge = Merge { context, survey, ledger, sheaf: Vec::new() };
+    let mut merge = Merge { context, survey, ledger, sheaf: Vec::new(), aside: Vec::new() };
     let mut listing = context.source.list();
     let mut before: Option<String> = None;
     while let Some(file) = listing.try_next().await? {
@@ -45,6 +48,8 @@ struct Merge<'a> {
     ledger: LedgerCursor<'a>,
     /// Files of the listing that may be those of the sealed part before which the ledger stands.
     sheaf: Vec<SourceFile>,
+    /// What is listed among them and is no input: it has no record if the part has one for each of the others.
+    aside: Vec<SourceFile>,
 }
 
 impl Merge<'_> {
@@ -52,9 +57,13 @@ impl Merge<'_> {
         self.upto(Some(&file.key)).await?;
         match self.ledger.sealed() {
             Some((part, _)) if part.first <= file.key => {
-                let more = self.sheaf.len() as u64 >= part.records;
-                self.sheaf.push(file);
-                if more { self.open().await } else { Ok(()) }
+                let most = part.records;
+                if self.survey.takes(&file) {
+                    self.sheaf.push(file);
+                } else {
+                    self.aside.push(file);
+                }
+                if self.sheaf.len() as u64 > most || self.aside.len() > MOST_ASIDE { self.open().await } else { Ok(()) }
             }
             _ => self.one(file).await,
         }
@@ -74,6 +83,9 @@ impl Merge<'_> {
                 for file in std::mem::take(&mut self.sheaf) {
                     self.survey.found(file);
                 }
+                for file in std::mem::take(&mut self.aside) {
+                    self.survey.listed(self.context, file, None).await?;
+                }
                 self.ledger.pass();
             } else {
                 self.open().await?;
@@ -84,7 +96,10 @@ impl Merge<'_> {
     /// The files before a sealed part are not those that it is of.
     async fn open(&mut self) -> Result<(), StageError> {
         self.ledger.open().await?;
-        for file in std::mem::take(&mut self.sheaf) {
+        let mut files = std::mem::take(&mut self.sheaf);
+        files.append(&mut self.aside);
+        files.sort_by(|one, next| one.key.cmp(&next.key));
+        for file in files {
             self.one(file).await?;
         }
         Ok(())

@@ -72,11 +72,14 @@ impl Survey {
         !self.relayout && rebuilt && seal.content_hash == self.terms.content_hash
     }
 
-    /// Whether these files of the listing are those of a sealed part that is trusted, and are all to stay as they are.
+    /// Whether a file is an input at all.
+    pub fn takes(&self, file: &SourceFile) -> bool {
+        judge_object(file, &self.terms).is_none()
+    }
+
+    /// Whether these inputs are those of a sealed part that is trusted, and are all to stay as they are.
     pub fn finds(&self, part: &PartRef, files: &[SourceFile]) -> bool {
-        let stays = |file: &SourceFile| {
-            judge_object(file, &self.terms).is_none() && self.grid.as_ref().is_none_or(|grid| grid.owns_rows(&file.key))
-        };
+        let stays = |file: &SourceFile| self.grid.as_ref().is_none_or(|grid| grid.owns_rows(&file.key));
         let versions = files.iter().map(|file| (file.key.as_str(), file.listed.etag.as_str()));
         files.len() as u64 == part.records
             && part.seal.as_ref().is_some_and(|seal| seal.digest == digest(versions))
@@ -116,6 +119,7 @@ impl Survey {
             reason,
             message,
             held,
+            unknown: record.is_none(),
         };
         match verdict {
             Verdict::Convert(why) if self.grid.as_ref().is_some_and(|grid| grid.superseded.get(&file.key) == Some(&file.listed.etag)) => {
@@ -198,7 +202,7 @@ impl Survey {
             Packed::Pending => {
                 self.counts.pending += 1;
                 let (key, etag) = (file.key, file.listed.etag);
-                let line = OtherFile { key, etag, outcome: Outcome::Pending, reason: None, message: None, held: false };
+                let line = OtherFile { key, etag, outcome: Outcome::Pending, reason: None, message: None, held: false, unknown: false };
                 return self.other(context, &line).await;
             }
             Packed::Taken => {}
@@ -262,7 +266,15 @@ impl Survey {
             self.kept_rows += record.published.as_ref().map_or(0, |published| published.rows);
         }
         let etag = record.last.etag.clone();
-        let line = OtherFile { key: record.key.clone(), etag, outcome: Outcome::Withdrawn, reason: None, message: None, held: false };
+        let line = OtherFile {
+            key: record.key.clone(),
+            etag,
+            outcome: Outcome::Withdrawn,
+            reason: None,
+            message: None,
+            held: false,
+            unknown: false,
+        };
         self.other(context, &line).await
     }
 

@@ -105,4 +105,7 @@ pub struct OtherFile {
     /// Failed in an earlier run and not tried again.
     #[serde(default)]
     pub held: bool,
+    /// The ledger has no record of it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unknown: bool,
 }
