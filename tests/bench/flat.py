@@ -23,6 +23,7 @@ import time
 SIZES = (1_000, 10_000, 100_000)
 RUNS = 3
 MANY = 500
+# As earlier versions had them: the first run makes smaller ones of them, and seals them.
 PART_RECORDS = 10_000
 
 
@@ -98,7 +99,6 @@ def measure(args, side, count, scratch):
     convert(args.converter, args.config, side, report)
     states = os.path.join(side.root, "out", "_cod")
     fill(side, f"out/_cod/{os.listdir(states)[0]}", count)
-    # Its parts are sealed now.
     convert(args.converter, args.config, side, report)
     idle = min(convert(args.converter, args.config, side, report)[0] for _ in range(RUNS))
     looked = look(os.path.join(side.root, "in"))
