@@ -240,6 +240,9 @@ async fn a_seal_says_nothing_of_what_a_run_asks_anew() -> Result<()> {
     bed.put("4.nc", 4, 10)?;
     assert_eq!(bed.run("without lines").await?.files, counts(4, 1, 3, 0));
     assert_eq!(lines(&bed, "without lines").await?.len(), 4);
+
+    bed.document.hashes.content = "an edit".to_owned();
+    assert_eq!(bed.run("edited").await?.files, counts(4, 4, 0, 0));
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crds::wire::{FileRecord, Manifest, OtherFile, Plan, PublishedObject, StagedObject};
+use crds::wire::{FileRecord, Manifest, OtherFile, Outcome, Plan, PublishedObject, StagedObject};
 
 use futures::{StreamExt, TryStreamExt};
 
@@ -28,6 +28,11 @@ impl Change {
             Self::File(file) => &file.key,
             Self::Other(file) => &file.key,
         }
+    }
+
+    /// Whether the ledger may have a record of the file, or gets one. What is no input has none.
+    pub fn concerns_the_ledger(&self) -> bool {
+        !matches!(self, Self::Other(OtherFile { unknown: true, outcome: Outcome::Skipped, .. }))
     }
 }
 

@@ -43,19 +43,7 @@ pub(super) async fn fold(context: &Context, plan: &Plan, head: Option<&Head>) ->
     let parts = head.map_or(&[][..], |head| &head.parts);
     let mut ledger = LedgerCursor::new(&context.destination, parts, |_| !plan.relayout);
     while let Some(change) = changes.next().await? {
-        // What has no record and gets none does not open the part that it lies in.
-        let change = match change {
-            Change::Other(file) if file.unknown && file.outcome == Outcome::Skipped => {
-                fold.other(file, None).await?;
-                continue;
-            }
-            change => change,
-        };
-        fold.walk(&mut ledger, Some(change.key())).await?;
-        let record = ledger.take(change.key()).await?;
-        if record.is_some() {
-            fold.next.enter(ledger.part()).await?;
-        }
+        let record = if change.concerns_the_ledger() { fold.find(&mut ledger, change.key()).await? } else { None };
         match change {
             Change::File(file) => fold.file(file, record).await?,
             Change::Other(file) => fold.other(file, record).await?,
@@ -105,6 +93,16 @@ impl<'a> Fold<'a> {
             processed: HashSet::new(),
             grid: None,
         }
+    }
+
+    /// The record of `key`, if there is one; the walk comes to it.
+    async fn find(&mut self, ledger: &mut LedgerCursor<'_>, key: &str) -> Result<Option<LedgerRecord>, StageError> {
+        self.walk(ledger, Some(key)).await?;
+        let record = ledger.take(key).await?;
+        if record.is_some() {
+            self.next.enter(ledger.part()).await?;
+        }
+        Ok(record)
     }
 
     /// Goes past all that the run says nothing of, up to `key` or the end. Of sealed parts only those are read that

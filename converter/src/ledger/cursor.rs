@@ -58,9 +58,11 @@ impl<'a> LedgerCursor<'a> {
     }
 
     /// Goes past the next part without reading it.
-    pub fn pass(&mut self) -> Option<PartRef> {
+    pub fn pass(&mut self) {
         self.opening = false;
-        self.coming.pop_front().map(|(part, _)| part).or_else(|| self.parts.pop_front())
+        if self.coming.pop_front().is_none() {
+            self.parts.pop_front();
+        }
     }
 
     /// Reads the next part, sealed or not.

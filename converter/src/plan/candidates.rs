@@ -34,15 +34,8 @@ impl Candidate {
 }
 
 pub(super) fn superseded(key: &str, etag: &str) -> OtherFile {
-    OtherFile {
-        key: key.to_owned(),
-        etag: etag.to_owned(),
-        outcome: Outcome::Skipped,
-        reason: Some(Reason::Superseded),
-        message: Some("a newer file has the same times".to_owned()),
-        held: false,
-        unknown: false,
-    }
+    let message = Some("a newer file has the same times".to_owned());
+    OtherFile { reason: Some(Reason::Superseded), message, ..OtherFile::new(key, etag, Outcome::Skipped) }
 }
 
 /// What a grid's plan must have seen whole before it lays anything.

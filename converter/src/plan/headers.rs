@@ -30,15 +30,8 @@ impl Known {
 }
 
 pub(super) fn refused(file: &PlannedFile, error: &GridError) -> OtherFile {
-    OtherFile {
-        key: file.key.clone(),
-        etag: file.etag.clone(),
-        outcome: Outcome::Failed,
-        reason: Some(error.reason()),
-        message: Some(error.to_string()),
-        held: false,
-        unknown: false,
-    }
+    let (reason, message) = (Some(error.reason()), Some(error.to_string()));
+    OtherFile { reason, message, ..OtherFile::new(&file.key, &file.etag, Outcome::Failed) }
 }
 
 /// Reads the header of each file; what has none is turned away.
@@ -96,5 +89,5 @@ pub(super) async fn look<T: Send + 'static>(
 /// What became of a file that could not be fetched.
 fn turned(record: FileRecord) -> OtherFile {
     let FileRecord { key, etag, outcome, reason, message, .. } = record;
-    OtherFile { key, etag, outcome, reason, message, held: false, unknown: false }
+    OtherFile { reason, message, ..OtherFile::new(&key, &etag, outcome) }
 }

@@ -112,15 +112,8 @@ impl Survey {
     pub async fn listed(&mut self, context: &Context, file: SourceFile, record: Option<&LedgerRecord>) -> Result<(), StageError> {
         self.discovered(record.is_some_and(live));
         let verdict = classify(&file, record, &self.terms);
-        let other = |outcome, reason, message, held| OtherFile {
-            key: file.key.clone(),
-            etag: file.listed.etag.clone(),
-            outcome,
-            reason,
-            message,
-            held,
-            unknown: record.is_none(),
-        };
+        let named = |outcome| OtherFile::new(&file.key, &file.listed.etag, outcome);
+        let other = |outcome, reason, message, held| OtherFile { reason, message, held, unknown: record.is_none(), ..named(outcome) };
         match verdict {
             Verdict::Convert(why) if self.grid.as_ref().is_some_and(|grid| grid.superseded.get(&file.key) == Some(&file.listed.etag)) => {
                 self.counts.skipped += 1;
@@ -201,9 +194,7 @@ impl Survey {
         match packed {
             Packed::Pending => {
                 self.counts.pending += 1;
-                let (key, etag) = (file.key, file.listed.etag);
-                let line = OtherFile { key, etag, outcome: Outcome::Pending, reason: None, message: None, held: false, unknown: false };
-                return self.other(context, &line).await;
+                return self.other(context, &OtherFile::new(&file.key, &file.listed.etag, Outcome::Pending)).await;
             }
             Packed::Taken => {}
             Packed::Closed(batch) => self.write_batch(context, batch).await?,
@@ -265,17 +256,7 @@ impl Survey {
             self.counts.withdrawn += 1;
             self.kept_rows += record.published.as_ref().map_or(0, |published| published.rows);
         }
-        let etag = record.last.etag.clone();
-        let line = OtherFile {
-            key: record.key.clone(),
-            etag,
-            outcome: Outcome::Withdrawn,
-            reason: None,
-            message: None,
-            held: false,
-            unknown: false,
-        };
-        self.other(context, &line).await
+        self.other(context, &OtherFile::new(&record.key, &record.last.etag, Outcome::Withdrawn)).await
     }
 
     /// Asks the guards.

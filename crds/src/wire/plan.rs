@@ -109,3 +109,11 @@ pub struct OtherFile {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unknown: bool,
 }
+
+impl OtherFile {
+    /// Of a file that the ledger may know, with nothing more to say of it.
+    #[must_use]
+    pub fn new(key: &str, etag: &str, outcome: Outcome) -> Self {
+        Self { key: key.to_owned(), etag: etag.to_owned(), outcome, reason: None, message: None, held: false, unknown: false }
+    }
+}
