@@ -7,6 +7,10 @@ use super::release::{SELECTOR, SYSTEM};
 pub async fn show(bed: &Bed) {
     eprintln!("\n---- the operator's log");
     say(bed, &["--namespace", SYSTEM, "logs", "--selector", SELECTOR, "--tail=60", "--prefix"]).await;
+    eprintln!("\n---- why a pod of the operator may not run");
+    let pressed = r#"jsonpath={range .items[*]}{.metadata.name}{" "}{.spec.taints}{"\n"}{end}"#;
+    say(bed, &["--namespace", SYSTEM, "get", "pods,events", "--output", "wide"]).await;
+    say(bed, &["get", "nodes", "--output", pressed]).await;
     let namespaces = bed.namespaces();
     let Some(namespace) = namespaces.last() else { return };
     for arguments in [
