@@ -44,6 +44,16 @@ with xr.open_zarr(glob.glob(folder + "/*.zarr")[0], chunks=None) as ds:
 """
 
 
+# A report's lines of files that are as they were lie in a few places, however many they are.
+LINES = 8
+
+
+def flat_from(first, one):
+    gets = one["destination"]["get"] - first["destination"]["get"]
+    level = {**one, "destination": {**one["destination"], "get": first["destination"]["get"]}}
+    return level == first and 0 <= gets <= LINES
+
+
 class Grids(large.Bench):
     sampled = ()
 
@@ -147,13 +157,12 @@ class Grids(large.Bench):
                     told.append(seconds)
                 shutil.rmtree(root)
                 requests = {side: {k: n for k, n in counts.items() if n and k != "list"} for side, counts in result["requests"].items()}
-                # A report has a line for each file: those of 1,000 known ones take a GET.
-                asked.append(requests["source"] | {k: n for k, n in requests["destination"].items() if k != "get"})
+                asked.append(requests)
                 seconds, still = statistics.median(told), statistics.median(idle)
                 shown = "; ".join(f"{side}: " + ", ".join(f"{n} {k}" for k, n in counts.items()) for side, counts in requests.items())
                 print(f"append, {days:6,} days in {files:12} {seconds:6.3f} s, {seconds - still:6.3f} s more than an idle run  {shown}", flush=True)
                 self.results[f"append, {days} days in {files}"] = {"wall": seconds, "idle": still, "requests": requests}
-            if any(one != asked[0] for one in asked):
+            if any(not flat_from(asked[0], one) for one in asked):
                 self.miss(f"append: requests grow with the days in {files}: {asked}")
 
     def memory(self):

@@ -5,14 +5,15 @@
 
 mod bed;
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result};
 use bed::{Bed, costs, counts};
 use converter::failpoint::FailPoints;
 use crds::resource::CloudOptimisedDataset;
-use crds::wire::layout::StateLayout;
 use crds::wire::{Digest, FileCounts, OnSourceDelete, Outcome, Reason, Report};
 
 fn sample(path: &Path, month: u32, rows: usize) -> Result<()> {
@@ -196,6 +197,51 @@ async fn parts_of_the_ledger_that_nothing_falls_into_are_not_read() -> Result<()
     Ok(())
 }
 
+/// Each run that changes a part leaves its lines elsewhere, and yet the lines of all are not asked for one by one.
+#[tokio::test]
+async fn lines_that_lie_in_many_places_are_gathered() -> Result<()> {
+    const FILES: u64 = 60;
+    let bed = Bed::new()?;
+    for file in 0..FILES {
+        bed.put(&format!("{file:02}.nc"), 1, 10)?;
+    }
+    bed.run("first").await?;
+    let (_, first) = costs::run(&bed, "idle").await?;
+    let mut most = first.destination.get;
+    for change in 0..14 {
+        bed.put(&format!("{:02}.nc", change * 4), 2, 20)?;
+        assert_eq!(bed.run(&format!("change-{change}")).await?.files, counts(FILES, 1, FILES - 1, 0));
+        let idle = format!("idle-{change}");
+        let (files, cost) = costs::run(&bed, &idle).await?;
+        assert_eq!(files, counts(FILES, 0, FILES, 0));
+        most = most.max(cost.destination.get);
+        let told = lines(&bed, &idle).await?;
+        assert!(told.iter().all(|line| line.1 == "unchanged"));
+        assert_eq!(
+            told.iter().map(|line| line.0.clone()).collect::<Vec<_>>(),
+            (0..FILES).map(|file| format!("{file:02}.nc")).collect::<Vec<_>>()
+        );
+    }
+    assert!(most > first.destination.get && most <= first.destination.get + 8, "{most}, {} at first", first.destination.get);
+    // What nothing refers to goes after a day, and nothing else.
+    let ledger = bed.out().join("_cod/mooring_temperature_demo.parquet/ledger");
+    let objects = || -> Result<Vec<_>> {
+        let folders = std::fs::read_dir(&ledger)?.map(|folder| Ok(std::fs::read_dir(folder?.path())?.collect::<Result<Vec<_>, _>>()?));
+        Ok(folders.collect::<Result<Vec<_>>>()?.into_iter().flatten().map(|entry| entry.path()).collect())
+    };
+    let before = objects()?;
+    for path in &before {
+        std::fs::File::options().append(true).open(path)?.set_modified(SystemTime::now() - Duration::from_hours(48))?;
+    }
+    bed.run("swept").await?;
+    let parts = bed.head().await?.parts;
+    let lines = parts.iter().filter_map(|part| Some(&part.seal.as_ref()?.lines.as_ref()?.key));
+    let named: BTreeSet<_> = parts.iter().map(|part| &part.key).chain(lines).map(|key| bed.out().join(key)).collect();
+    assert_eq!(objects()?.into_iter().collect::<BTreeSet<_>>(), named);
+    assert!(before.len() > named.len());
+    Ok(())
+}
+
 type Change = fn(&mut CloudOptimisedDataset);
 
 #[tokio::test]
@@ -235,7 +281,7 @@ async fn a_seal_says_nothing_of_what_a_run_asks_anew() -> Result<()> {
 
     // What a part's lines say stands in the part too.
     for part in bed.head().await?.parts {
-        std::fs::remove_file(bed.out().join(StateLayout::ledger_lines(&part.key)))?;
+        std::fs::remove_file(bed.out().join(part.seal.and_then(|seal| seal.lines).context("lines")?.key)).ok();
     }
     bed.put("4.nc", 4, 10)?;
     assert_eq!(bed.run("without lines").await?.files, counts(4, 1, 3, 0));

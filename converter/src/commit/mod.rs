@@ -87,7 +87,7 @@ async fn new_head(context: &Context, plan: &Plan, current: Option<&Head>, mut fo
         (None, Some(_)) => Staged::Same(current.and_then(|head| head.sidecar.clone())),
         (None, None) => stage_sidecar(context, current, folded.totals.objects).await?,
     };
-    let mut pending = folded.effects;
+    let mut pending = std::mem::take(&mut folded.effects);
     let sidecar = match sidecar {
         Staged::Same(sidecar) => sidecar,
         Staged::New(copy, sha256) => {
@@ -97,7 +97,7 @@ async fn new_head(context: &Context, plan: &Plan, current: Option<&Head>, mut fo
         }
     };
     let generation = current.map_or(0, |head| head.generation) + 1;
-    let report = report::write(context, plan, &folded.counts, folded.totals.rows_masked, &mut folded.story).await?;
+    let report = report::write(context, plan, &mut folded).await?;
     context.fail.pass(FailPoint::CommitReport).await?;
     let nothing = pending.copies.is_empty() && pending.deletions.is_empty() && pending.sidecar.is_none();
     Ok(Head {

@@ -108,7 +108,7 @@ impl<'a> NextLedger<'a> {
     pub async fn finish(mut self) -> Result<Vec<PartRef>, StageError> {
         self.leave().await?;
         self.write_carried().await?;
-        Ok(self.writer.finish())
+        self.writer.finish().await
     }
 }
 
@@ -141,7 +141,7 @@ pub(super) async fn with_etags(context: &Context, head: &Head, changed: &BTreeMa
             writer.keep(part);
         }
     }
-    Ok(writer.finish())
+    writer.finish().await
 }
 
 #[cfg(test)]

@@ -5,21 +5,26 @@ use std::fs::File;
 use std::io::{BufWriter, Read, Seek, Write};
 use std::sync::Arc;
 
-use crds::wire::{Digest, ErrorGroup, FileCounts, FileRecord, LedgerRecord, Outcome, PartRef, Plan, Reason, Report, Totals, brief};
+use crds::wire::{
+    Digest, ErrorGroup, FileCounts, FileRecord, LedgerRecord, Outcome, PartRef, Plan, Reason, Report, SealedLines, Totals, brief,
+};
 use futures::StreamExt as _;
 use jiff::Timestamp;
 use tempfile::NamedTempFile;
 
+use super::fold::Folded;
 use crate::context::Context;
 use crate::error::StageError;
 use crate::failpoint::FailPoint;
-use crate::ledger::{FileLine, HEADER, sealed_lines};
-use crate::store::{Body, Store};
+use crate::ledger::{FileLine, HEADER, LinesWriter, MOST_BYTES, stretches};
+use crate::store::Body;
 
 /// File results that stand in `report.json` itself; `files.csv` has them all.
 const MOST_RESULTS: usize = 100_000;
-/// Sealed parts whose lines are asked for at once.
-const PARTS_AHEAD: usize = 8;
+/// Stretches of sealed parts' lines that are asked for at once.
+const STRETCHES_AHEAD: usize = 2;
+/// Stretches, beyond what they are long, from which on they are gathered.
+const MOST_STRETCHES: usize = 8;
 /// Groups of errors in a digest.
 const MOST_GROUPS: usize = 10;
 
@@ -39,8 +44,8 @@ pub(super) struct Story {
     csv: BufWriter<NamedTempFile>,
     /// Bytes of lines that went to it.
     written: u64,
-    /// After how many of them the lines of a sealed part come, and the part's key.
-    sealed: Vec<(u64, String)>,
+    /// After how many of them the lines of a sealed part come.
+    sealed: Vec<(u64, PartRef)>,
 }
 
 #[allow(clippy::needless_pass_by_value)] // for map_err
@@ -128,7 +133,7 @@ impl Story {
 
     /// A part of the ledger whose files are all as they were; its lines are written already.
     pub fn tell_sealed(&mut self, part: &PartRef) {
-        self.sealed.push((self.written, part.key.clone()));
+        self.sealed.push((self.written, part.clone()));
     }
 
     fn line(&mut self, line: &FileLine<'_>) -> Result<(), StageError> {
@@ -138,25 +143,30 @@ impl Story {
     }
 
     /// All lines, those of sealed parts where they belong.
-    async fn lines(&mut self, store: &Store) -> Result<File, StageError> {
+    async fn lines(&mut self, context: &Context) -> Result<(File, Moved), StageError> {
         self.csv.flush().map_err(scratch)?;
         let mut told = self.csv.get_ref().as_file().try_clone().map_err(scratch)?;
         if self.sealed.is_empty() {
-            return Ok(told);
+            return Ok((told, Moved::default()));
         }
         told.rewind().map_err(scratch)?;
         let mut all = tempfile::tempfile().map_err(scratch)?;
         let mut at = 0;
         let sealed = std::mem::take(&mut self.sealed);
-        let mut parts =
-            futures::stream::iter(&sealed).map(|(at, part)| async move { (*at, sealed_lines(store, part).await) }).buffered(PARTS_AHEAD);
-        while let Some((upto, lines)) = parts.next().await {
-            std::io::copy(&mut (&mut told).take(upto - at), &mut all).map_err(scratch)?;
-            all.write_all(&lines?).map_err(scratch)?;
-            at = upto;
+        let stretches = stretches(sealed.iter().map(|(_, part)| part));
+        let mut gathering = Gathering::new(context, &sealed, stretches.len());
+        let mut read = futures::stream::iter(&stretches).map(|stretch| stretch.read(&context.destination)).buffered(STRETCHES_AHEAD);
+        let mut places = sealed.iter().map(|(upto, _)| *upto);
+        while let Some(parts) = read.next().await {
+            for ((part, lines), upto) in parts?.into_iter().zip(&mut places) {
+                std::io::copy(&mut (&mut told).take(upto - at), &mut all).map_err(scratch)?;
+                all.write_all(&lines).map_err(scratch)?;
+                gathering.add(part, &lines).await?;
+                at = upto;
+            }
         }
         std::io::copy(&mut told, &mut all).map_err(scratch)?;
-        Ok(all)
+        Ok((all, gathering.finish().await?))
     }
 
     /// Groups of errors, the most frequent first.
@@ -167,15 +177,48 @@ impl Story {
     }
 }
 
-/// Writes `files.csv` and `report.json`; returns the URL of the latter.
-pub(super) async fn write(
-    context: &Context,
-    plan: &Plan,
-    counts: &FileCounts,
-    rows_masked: u64,
-    story: &mut Story,
-) -> Result<String, StageError> {
-    let lines = story.lines(&context.destination).await?;
+/// By a sealed part's key, where its lines lie now.
+type Moved = BTreeMap<String, SealedLines>;
+
+/// Brings lines together that lie in too many places, so that they are not asked for one by one for ever.
+struct Gathering<'a> {
+    writer: Option<LinesWriter<'a>>,
+    moved: Moved,
+}
+
+impl<'a> Gathering<'a> {
+    fn new(context: &'a Context, sealed: &[(u64, PartRef)], stretches: usize) -> Self {
+        let bytes: u64 = sealed.iter().filter_map(|(_, part)| part.seal.as_ref()?.lines.as_ref()).map(|lines| lines.bytes).sum();
+        let too_many = stretches > MOST_STRETCHES + 2 * (bytes / MOST_BYTES) as usize;
+        let nonce = format!("{}-gathered", context.nonce);
+        let writer = too_many.then(|| LinesWriter::new(&context.destination, &context.layout, &context.run, nonce));
+        Self { writer, moved: Moved::default() }
+    }
+
+    async fn add(&mut self, part: &PartRef, lines: &[u8]) -> Result<(), StageError> {
+        if let Some(writer) = &mut self.writer {
+            self.moved.insert(part.key.clone(), writer.add(lines).await?);
+        }
+        Ok(())
+    }
+
+    async fn finish(self) -> Result<Moved, StageError> {
+        if let Some(writer) = self.writer {
+            writer.finish().await?;
+        }
+        Ok(self.moved)
+    }
+}
+
+/// Writes `files.csv` and `report.json`; returns the URL of the latter. The parts hear where their lines are now.
+pub(super) async fn write(context: &Context, plan: &Plan, folded: &mut Folded) -> Result<String, StageError> {
+    let Folded { counts, totals, story, parts, .. } = folded;
+    let (lines, mut moved) = story.lines(context).await?;
+    for part in parts {
+        if let (Some(seal), Some(lines)) = (&mut part.seal, moved.remove(&part.key)) {
+            seal.lines = Some(lines);
+        }
+    }
     let length = lines.metadata().map_err(scratch)?.len();
     let body = Body::Scratch { file: Arc::new(lines), offset: 0, length };
     context.destination.put_body(&context.layout.files_csv(&plan.run), body).await?;
@@ -187,7 +230,7 @@ pub(super) async fn write(
         files: *counts,
         rows: story.rows,
         rows_left_out: story.rows_left_out.clone(),
-        rows_masked,
+        rows_masked: totals.rows_masked,
         bytes_read: story.bytes_read,
         bytes_written: story.bytes_written,
         objects: story.objects,

@@ -2,8 +2,7 @@
 
 use std::collections::HashSet;
 
-use crds::wire::Head;
-use crds::wire::layout::StateLayout;
+use crds::wire::{Head, PartRef};
 use jiff::SignedDuration;
 
 use crate::context::Context;
@@ -26,11 +25,17 @@ pub(super) async fn sweep(context: &Context, head: &Head, before: Option<&Head>)
     store.delete_where(&context.layout.runs(), |object| old(object) && !object.key.starts_with(&own)).await?;
 
     let parts = [Some(head), before].into_iter().flatten().flat_map(|head| &head.parts);
-    let named: HashSet<String> = parts.flat_map(|part| [part.key.clone(), StateLayout::ledger_lines(&part.key)]).collect();
+    let named: HashSet<String> = parts.flat_map(objects).collect();
     store.delete_where(&context.layout.ledger_parts(), |object| old(object) && !named.contains(&object.key)).await?;
     if context.config.grid.is_some() {
         let named = |key: &str| [Some(head), before].into_iter().flatten().any(|head| head.grid.as_deref() == Some(key));
         store.delete_where(&context.layout.grids(), |object| old(object) && !named(&object.key)).await?;
     }
     Ok(())
+}
+
+/// A part, and where its lines lie.
+fn objects(part: &PartRef) -> impl Iterator<Item = String> {
+    let lines = part.seal.as_ref().and_then(|seal| seal.lines.as_ref());
+    [Some(&part.key), lines.map(|lines| &lines.key)].into_iter().flatten().cloned()
 }

@@ -9,16 +9,19 @@ use futures::{StreamExt, TryStreamExt};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::line::{FileLine, keys};
+use super::line::keys;
 use super::seal::seal;
+use super::stretch::{LinesWriter, stretches, unchanged};
 use crate::error::StageError;
 use crate::store::Store;
 
 /// Records in a full part: as many as S3 lists at once. A changed record costs the reading and writing of its part, so
-/// parts are small; a sealed one costs a line in the head and a request for its lines, two when files were converted.
+/// parts are small; a sealed one costs a line in the head.
 pub const PART_RECORDS: usize = 1_000;
 /// Parts that are looked through at once.
 const AT_ONCE: usize = 8;
+/// And stretches of lines, which may be longer.
+const STRETCHES_AT_ONCE: usize = 2;
 
 /// All records of a part.
 pub async fn read_part(store: &Store, part: &PartRef) -> Result<Vec<LedgerRecord>, StageError> {
@@ -48,42 +51,34 @@ struct Brief<'a> {
 }
 
 /// What `find` makes of the keys of all files that are in the dataset. Much faster than a walk: nothing but
-/// keys is looked at, and several parts at once, in no order.
+/// keys is looked at, and much at once, in no order.
 pub(crate) async fn search<T, F>(store: &Store, parts: &[PartRef], find: F) -> Result<Vec<T>, StageError>
 where
     T: Send + 'static,
     F: Fn(&str) -> Option<T> + Clone + Send + 'static,
 {
-    let found: Vec<Vec<T>> = futures::stream::iter(parts.iter().map(|part| (part.key.clone(), part.seal.is_some())))
-        .map(|(key, sealed)| {
-            let find = find.clone();
-            async move {
-                let bytes = if sealed { sealed_lines(store, &key).await? } else { store.get(&key).await? };
-                let searched = tokio::task::spawn_blocking({
-                    let key = key.clone();
-                    move || if sealed { among_lines(&key, &bytes, find) } else { among_records(&key, &bytes, find) }
-                });
-                searched.await.map_err(|source| StageError::corrupt(&key, source))?
-            }
+    let (sealed, open): (Vec<&PartRef>, Vec<&PartRef>) = parts.iter().partition(|part| part.seal.is_some());
+    let stretches = stretches(sealed);
+    let of_lines = futures::stream::iter(&stretches)
+        .map(|stretch| async {
+            let (read, find) = (stretch.read(store).await?, find.clone());
+            let read: Vec<(String, Bytes)> = read.into_iter().map(|(part, lines)| (part.key.clone(), lines)).collect();
+            searched(move || read.iter().map(|(key, lines)| among_lines(key, lines, &find)).collect::<Result<Vec<_>, _>>()).await
         })
-        .buffer_unordered(AT_ONCE)
-        .try_collect()
-        .await?;
-    Ok(found.into_iter().flatten().collect())
+        .buffer_unordered(STRETCHES_AT_ONCE);
+    let of_records = futures::stream::iter(open)
+        .map(|part| async {
+            let (key, bytes, find) = (part.key.clone(), store.get(&part.key).await?, find.clone());
+            searched(move || Ok(vec![among_records(&key, &bytes, find)?])).await
+        })
+        .buffer_unordered(AT_ONCE);
+    let found: Vec<Vec<Vec<T>>> = of_lines.chain(of_records).try_collect().await?;
+    Ok(found.into_iter().flatten().flatten().collect())
 }
 
-/// The lines of `files.csv` that stand for a sealed part. They are in an object of their own; should that be gone, the part
-/// says the same.
-pub(crate) async fn sealed_lines(store: &Store, part: &str) -> Result<Bytes, StageError> {
-    if let Some(lines) = store.try_get(&StateLayout::ledger_lines(part)).await? {
-        return Ok(lines);
-    }
-    let bytes = store.get(part).await?;
-    Ok(unchanged(&lines::<LedgerRecord>(part, &bytes)?).into())
-}
-
-fn unchanged(records: &[LedgerRecord]) -> String {
-    records.iter().filter_map(FileLine::unchanged).map(|line| line.to_string()).collect()
+/// Searching keeps a processor busy for a while.
+async fn searched<T: Send + 'static>(search: impl FnOnce() -> Result<T, StageError> + Send + 'static) -> Result<T, StageError> {
+    tokio::task::spawn_blocking(search).await.map_err(|source| StageError::corrupt("the ledger", source))?
 }
 
 fn among_records<T>(key: &str, bytes: &[u8], find: impl Fn(&str) -> Option<T>) -> Result<Vec<T>, StageError> {
@@ -112,12 +107,14 @@ pub struct PartWriter<'a> {
     nonce: &'a str,
     written: usize,
     parts: Vec<PartRef>,
+    lines: LinesWriter<'a>,
 }
 
 impl<'a> PartWriter<'a> {
     #[must_use]
     pub fn new(store: &'a Store, layout: &'a StateLayout, run: &'a str, nonce: &'a str) -> Self {
-        Self { store, layout, run, nonce, written: 0, parts: Vec::new() }
+        let lines = LinesWriter::new(store, layout, run, nonce.to_owned());
+        Self { store, layout, run, nonce, written: 0, parts: Vec::new(), lines }
     }
 
     /// Takes over a part that did not change.
@@ -133,21 +130,18 @@ impl<'a> PartWriter<'a> {
             push_line(&mut lines, record)?;
         }
         let key = self.layout.ledger_part(self.run, self.nonce, self.written);
-        let seal = seal(records);
-        let of_files = async {
-            match seal {
-                Some(_) => self.store.put(&StateLayout::ledger_lines(&key), unchanged(records).into()).await.map(drop),
-                None => Ok(()),
-            }
-        };
-        tokio::try_join!(async { self.store.put(&key, lines.into()).await.map(drop) }, of_files)?;
+        let mut seal = seal(records);
+        if let Some(seal) = &mut seal {
+            seal.lines = Some(self.lines.add(unchanged(records).as_bytes()).await?);
+        }
+        self.store.put(&key, lines.into()).await?;
         self.parts.push(PartRef { key, first: first.key.clone(), records: records.len() as u64, seal });
         self.written += 1;
         Ok(())
     }
 
-    #[must_use]
-    pub fn finish(self) -> Vec<PartRef> {
-        self.parts
+    pub async fn finish(self) -> Result<Vec<PartRef>, StageError> {
+        self.lines.finish().await?;
+        Ok(self.parts)
     }
 }

@@ -19,6 +19,7 @@ pub fn seal(records: &[LedgerRecord]) -> Option<Seal> {
         rows: 0,
         objects: 0,
         bytes: 0,
+        lines: None,
     };
     for record in records {
         let published = record.published.as_ref().filter(|_| !record.withdrawn && record.last.outcome == Outcome::Processed)?;

@@ -13,12 +13,13 @@ mod meter;
 mod open;
 mod upload;
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use object_store::{GetOptions, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, path::Path};
+use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, path::Path};
 
 use bucket::{Patience, Refused};
 use meter::Kind;
@@ -168,6 +169,18 @@ impl Store {
     /// None when nothing stands at the key.
     pub async fn try_get(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
         absent_as_none(self.get(key).await)
+    }
+
+    /// Bytes of an object; none when nothing stands at the key, or it ends among them.
+    pub async fn try_get_range(&self, key: &str, range: Range<u64>) -> Result<Option<Bytes>, StoreError> {
+        let path = self.path("GetObject", key)?;
+        self.asked(Kind::Get);
+        let wanted = range.end - range.start;
+        let options = GetOptions { range: Some(GetRange::Bounded(range)), ..GetOptions::default() };
+        let read = async { self.objects.get_opts(&path, options).await?.bytes().await };
+        let bytes = absent_as_none(read.await.map_err(|source| self.wrap("GetObject", key, &source)))?;
+        self.meter.read(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64));
+        Ok(bytes.filter(|bytes| bytes.len() as u64 == wanted))
     }
 
     pub async fn head(&self, key: &str) -> Result<Option<Head>, StoreError> {

@@ -56,6 +56,18 @@ pub struct Seal {
     pub rows: u64,
     pub objects: u64,
     pub bytes: u64,
+    /// What `files.csv` says of them as long as they stay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lines: Option<SealedLines>,
+}
+
+/// Where the lines of a sealed part lie: bytes of an object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SealedLines {
+    pub key: String,
+    pub offset: u64,
+    pub bytes: u64,
 }
 
 /// The dataset's totals out of the ledger.

@@ -42,10 +42,10 @@ impl StateLayout {
     pub fn ledger_of(&self, run: &str) -> String {
         format!("{}/ledger/{run}/", self.root)
     }
-    /// The lines of `files.csv` that stand for a sealed part.
+    /// Lines of `files.csv` that stand for sealed parts.
     #[must_use]
-    pub fn ledger_lines(part: &str) -> String {
-        format!("{}.csv", part.trim_end_matches(".jsonl"))
+    pub fn ledger_lines(&self, run: &str, nonce: &str, number: usize) -> String {
+        format!("{}{nonce}-lines-{number:05}.csv", self.ledger_of(run))
     }
     #[must_use]
     pub fn runs(&self) -> String {

@@ -17,7 +17,7 @@ pub use digest::{Digest, ErrorGroup, StageFailure, brief};
 pub use document::{Access, Batching, Compat, Document, FailureBudget, Hashes, Naming, OnSourceDelete};
 pub use exit::ExitCode;
 pub use grid::{GridRows, GridState, Owner, Place, PlannedGrid, Site, StoredTimes};
-pub use head::{Copy, EffectsPart, Head, PartRef, PendingEffects, Seal, Sidecar, Totals};
+pub use head::{Copy, EffectsPart, Head, PartRef, PendingEffects, Seal, SealedLines, Sidecar, Totals};
 pub use ledger::{Last, LedgerRecord, Published, PublishedObject};
 pub use manifest::{FileRecord, Manifest, Outcome, StagedObject};
 pub use plan::{Batch, ClassCounts, OtherFile, Plan, PlannedFile};
