@@ -52,12 +52,15 @@ pub(super) async fn stage(
     let corrupt = |error: ZarrError| StageError::corrupt(key, error);
     let rows = settled(&planned, &before, processed);
     let PlannedGrid { state: GridState { metadata, coordinates, statics: digests, mut superseded, extents, .. }, statics, .. } = planned;
-    let owners: HashSet<&str> = (0..rows.len()).filter_map(|row| rows.owner(row)).map(|owner| owner.key.as_str()).collect();
-    superseded.retain(|file| !owners.contains(file.key.as_str()));
+    if !superseded.is_empty() {
+        let owners: HashSet<&str> = (0..rows.len()).filter_map(|row| rows.owner(row)).map(|owner| owner.key.as_str()).collect();
+        superseded.retain(|file| !owners.contains(file.key.as_str()));
+    }
+    let owned = rows.owners.iter().flatten().count() as u64;
     let nothing_new = processed.is_empty() && metadata == metadata_before && superseded == waited && unchanged(&before, &rows);
     let (mut attributes, mut arrays) = parse_zmetadata(metadata.as_bytes()).map_err(corrupt)?;
     // Nothing to show that is not seen already, or no file of a new store is in.
-    if nothing_new || (owners.is_empty() && before.is_empty()) {
+    if nothing_new || (owned == 0 && before.is_empty()) {
         return Ok(None);
     }
     if let Some(grid) = context.config.grid.as_ref().filter(|_| context.document.compat == Compat::Fixed) {
@@ -94,7 +97,6 @@ pub(super) async fn stage(
     let metadata = String::from_utf8(body.clone()).map_err(|error| StageError::corrupt(key, error))?;
     staging.put(ZMETADATA, body).await?;
     let Some(last) = staging.copies.pop() else { return Ok(None) };
-    let owned = rows.owners.iter().flatten().count() as u64;
     let contested = rows.rivals.keys().filter(|row| rows.owners[**row as usize].is_none()).count() as u64;
     let state = GridState { metadata, rows, coordinates, statics: digests, superseded, extents };
     let key = context.layout.grid(&context.run, &context.nonce);
@@ -107,63 +109,79 @@ pub(super) async fn stage(
 fn settled(planned: &PlannedGrid, before: &GridRows, processed: &HashSet<String>) -> GridRows {
     let PlannedGrid { state: GridState { rows, .. }, left, gone, .. } = planned;
     let was = |row: usize| planned.origin(row as u64).map(|row| row as usize);
+    let (after, earlier, count) = versions(&rows.files, &before.files);
+    let planned_owner = |row: usize| Version::at(rows, &after, rows.owners.get(row).copied().flatten());
+    let earlier_owner = |row: usize| Version::at(before, &earlier, before.owners.get(row).copied().flatten());
     let owner = |row: usize| {
-        let before = was(row).and_then(|row| before.owner(row));
+        let before = was(row).and_then(earlier_owner);
         let given_up = || gone.contains(&(row as u64)) || left.get(&(row as u64)).is_some_and(|key| processed.contains(key));
-        match rows.owner(row) {
-            Some(owner) if before == Some(owner) || processed.contains(&owner.key) => Some(owner),
+        match planned_owner(row) {
+            Some(owner) if before == Some(owner) || processed.contains(&owner.file.key) => Some(owner),
             _ if given_up() => None,
             _ => before,
         }
     };
-    let owners: Vec<Option<&Owner>> = (0..rows.len()).map(owner).collect();
+    let owners: Vec<Option<Version<'_>>> = (0..rows.len()).map(owner).collect();
     let planned_keys: LazyCell<HashSet<&str>, _> = LazyCell::new(|| rows.files.iter().map(|file| file.key.as_str()).collect());
-    let mut rivals: BTreeMap<usize, Vec<&Owner>> = BTreeMap::new();
+    let mut rivals: BTreeMap<usize, Vec<Version<'_>>> = BTreeMap::new();
     for (row, owner) in owners.iter().enumerate() {
-        let other = |rival: &&Owner| owner.is_none_or(|owner| owner.key != rival.key);
+        let other = |rival: &Version<'_>| owner.is_none_or(|owner| owner.file.key != rival.file.key);
         // A version that is published still, since the newer one is not in, has what it had: also a row that it gave up
         // and that another file got.
         let still = was(row)
             .into_iter()
-            .flat_map(|row| before.rivals(row).chain(before.owner(row)))
+            .flat_map(|row| Version::rivals(before, &earlier, row).chain(earlier_owner(row)))
             .filter(other)
-            .filter(|rival| planned_keys.contains(rival.key.as_str()) && !processed.contains(&rival.key));
-        let lost: Vec<&Owner> = rows.rivals(row).filter(other).chain(still).collect();
+            .filter(|rival| planned_keys.contains(rival.file.key.as_str()) && !processed.contains(&rival.file.key));
+        let lost: Vec<Version<'_>> = Version::rivals(rows, &after, row).filter(other).chain(still).collect();
         if !lost.is_empty() {
             rivals.insert(row, lost);
         }
     }
-    let versions = Versions::of(rows, before);
-    let mut numbers = Numbers::of(versions.count());
-    let owners = owners.into_iter().map(|owner| owner.map(|owner| numbers.number(versions.number(owner), owner))).collect();
+    let mut numbers = Numbers::of(count);
+    let owners = owners.into_iter().map(|owner| owner.map(|owner| numbers.number(owner.number, owner.file))).collect();
     let rivals = numbers.rivals(rivals.into_iter().map(|(row, rivals)| {
-        let numbered = rivals.into_iter().map(|rival| (versions.number(rival), rival));
+        let numbered = rivals.into_iter().map(|rival| (rival.number, rival.file));
         (row, numbered.collect())
     }));
     GridRows { owners, rivals, files: numbers.files, times: rows.times.clone(), stored: rows.stored.clone(), sites: rows.sites.clone() }
 }
 
-/// Numbers the versions of files, each once, whichever of two states names it.
-struct Versions<'a>(HashMap<(&'a str, &'a str), usize>);
+/// A version of a file, numbered once whichever of two states names it.
+#[derive(Clone, Copy, PartialEq)]
+struct Version<'a> {
+    number: usize,
+    file: &'a Owner,
+}
 
-impl<'a> Versions<'a> {
-    fn of(one: &'a GridRows, other: &'a GridRows) -> Self {
-        let mut versions = HashMap::with_capacity(one.files.len() + 1);
-        for file in one.files.iter().chain(&other.files) {
-            let next = versions.len();
-            versions.entry((file.key.as_str(), file.etag.as_str())).or_insert(next);
-        }
-        Self(versions)
+impl<'a> Version<'a> {
+    /// The file at a position of a state, whose files have these `numbers`.
+    fn at(rows: &'a GridRows, numbers: &[usize], position: Option<u32>) -> Option<Self> {
+        let position = position? as usize;
+        Some(Self { number: *numbers.get(position)?, file: rows.files.get(position)? })
     }
 
-    fn count(&self) -> usize {
-        self.0.len()
+    fn rivals(rows: &'a GridRows, numbers: &'a [usize], row: usize) -> impl Iterator<Item = Self> {
+        let positions = rows.rivals.get(&(row as u64)).into_iter().flatten();
+        positions.filter_map(|&position| Self::at(rows, numbers, Some(position)))
     }
+}
 
-    /// Of a file of one of the two.
-    fn number(&self, file: &Owner) -> usize {
-        self.0.get(&(file.key.as_str(), file.etag.as_str())).copied().unwrap_or_default()
-    }
+/// Numbers for the files of two states, the same for the same version, and how many there are. What both begin with, most
+/// of it as a rule, is not searched for.
+fn versions<'a>(one: &'a [Owner], other: &'a [Owner]) -> (Vec<usize>, Vec<usize>, usize) {
+    let same = one.iter().zip(other).take_while(|(one, other)| one == other).count();
+    let mut rest = HashMap::new();
+    let mut count = same;
+    let mut number = |file: &'a Owner| {
+        *rest.entry((file.key.as_str(), file.etag.as_str())).or_insert_with(|| {
+            count += 1;
+            count - 1
+        })
+    };
+    let mut numbers = |files: &'a [Owner]| (0..same).chain(files[same..].iter().map(&mut number)).collect::<Vec<_>>();
+    let (one, other) = (numbers(one), numbers(other));
+    (one, other, count)
 }
 
 /// Whether all rows are whose they were.

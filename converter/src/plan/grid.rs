@@ -66,7 +66,7 @@ pub(super) async fn lay_out(
     let mut known = fitting(context, grid, survey, &group, &state, known)?;
     let (gone, absent) = (gone.iter().map(String::as_str).collect(), absent.iter().map(String::as_str).collect());
     let mut sites = Sites::of(&state.rows.sites);
-    let (incoming, laid) = loop {
+    let (incoming, mut laid) = loop {
         let incoming = without_conflicts(survey, &state, &mut sites, &mut known, &gone);
         let laid = lay(&state.rows, &incoming, &gone, &absent);
         let returning = returning(&laid, &absent, |file| survey.grid.as_ref().is_some_and(|grid| grid.stands(file)));
@@ -91,7 +91,7 @@ pub(super) async fn lay_out(
     let before = state.rows.len() as u64;
     let left = laid.left.iter().map(|(row, file)| (*row, incoming[*file].owner.key.clone())).collect();
     let superseded = supersede(survey, &state, &laid, &known);
-    let mut state = GridState { superseded, ..next_state(state, &group, grid, &laid, &known)? };
+    let mut state = GridState { superseded, ..next_state(state, &group, grid, &mut laid, &known)? };
     state.rows.sites = sites.all;
     let planned = PlannedGrid { left, gone: laid.gone.clone(), moved: laid.moved(before), state, before, statics };
     write_batches(context, grid, survey, &group, &laid, known).await?;
@@ -180,12 +180,12 @@ fn fitting(
     Ok(fitting)
 }
 
-/// The state if every file is converted.
+/// The state if every file is converted; it takes over the files.
 fn next_state(
     mut state: GridState,
     group: &Group,
     grid: &GridConfig,
-    laid: &Laid,
+    laid: &mut Laid,
     known: &[(Known, StoredTimes)],
 ) -> Result<GridState, StageError> {
     let mut rows = std::mem::take(&mut state.rows);
@@ -204,7 +204,8 @@ fn next_state(
     if let Some(order) = &laid.order {
         rows.stored.permute(order);
     }
-    (rows.times, rows.owners, rows.rivals, rows.files) = (laid.times.clone(), laid.owners.clone(), laid.rivals.clone(), laid.files.clone());
+    (rows.times, rows.owners, rows.rivals, rows.files) =
+        (laid.times.clone(), laid.owners.clone(), laid.rivals.clone(), std::mem::take(&mut laid.files));
     let mut arrays = group.arrays.clone();
     for array in arrays.values_mut() {
         array.set_length(grid.append_name(), rows.len() as u64);
