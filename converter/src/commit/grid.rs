@@ -241,3 +241,25 @@ fn names(metadata: &ArrayMetadata, rows: &GridRows, part: std::ops::Range<usize>
     names.resize(metadata.chunk_elements()?, "");
     encode_texts(metadata, &names)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_has_one_number_whichever_state_names_it() {
+        let file = |key: &str, etag: &str, modified| Owner { key: key.into(), etag: etag.into(), modified, site: None };
+        let common = [file("a", "1", 0), file("b", "1", 0)];
+        let with = |rest: &[Owner]| [&common[..], rest].concat();
+        for (what, one, other, expected) in [
+            ("nothing", vec![], vec![], (vec![], vec![], 0)),
+            ("alike", with(&[]), with(&[]), (vec![0, 1], vec![0, 1], 2)),
+            ("one more", with(&[file("c", "1", 0)]), with(&[]), (vec![0, 1, 2], vec![0, 1], 3)),
+            ("in another order", vec![common[1].clone(), common[0].clone()], with(&[]), (vec![0, 1], vec![1, 0], 2)),
+            ("another version", with(&[file("c", "2", 0)]), with(&[file("c", "1", 0)]), (vec![0, 1, 2], vec![0, 1, 3], 4)),
+            ("touched only", with(&[file("c", "1", 9)]), with(&[file("c", "1", 0)]), (vec![0, 1, 2], vec![0, 1, 2], 3)),
+        ] {
+            assert_eq!(versions(&one, &other), expected, "{what}");
+        }
+    }
+}
