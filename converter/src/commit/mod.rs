@@ -8,6 +8,7 @@ mod claims;
 mod effects;
 mod fence;
 mod fold;
+mod gather;
 mod grid;
 mod records;
 mod report;

@@ -5,26 +5,23 @@ use std::fs::File;
 use std::io::{BufWriter, Read, Seek, Write};
 use std::sync::Arc;
 
-use crds::wire::{
-    Digest, ErrorGroup, FileCounts, FileRecord, LedgerRecord, Outcome, PartRef, Plan, Reason, Report, SealedLines, Totals, brief,
-};
+use crds::wire::{Digest, ErrorGroup, FileCounts, FileRecord, LedgerRecord, Outcome, PartRef, Plan, Reason, Report, Totals, brief};
 use futures::StreamExt as _;
 use jiff::Timestamp;
 use tempfile::NamedTempFile;
 
 use super::fold::Folded;
+use super::gather::Gathering;
 use crate::context::Context;
 use crate::error::StageError;
 use crate::failpoint::FailPoint;
-use crate::ledger::{FileLine, HEADER, LinesWriter, MOST_BYTES, stretches};
+use crate::ledger::{FileLine, HEADER, stretches};
 use crate::store::Body;
 
 /// File results that stand in `report.json` itself; `files.csv` has them all.
 const MOST_RESULTS: usize = 100_000;
 /// Stretches of sealed parts' lines that are asked for at once.
 const STRETCHES_AHEAD: usize = 2;
-/// Stretches, beyond what they are long, from which on they are gathered.
-const MOST_STRETCHES: usize = 8;
 /// Groups of errors in a digest.
 const MOST_GROUPS: usize = 10;
 
@@ -142,23 +139,23 @@ impl Story {
         self.csv.write_all(line.as_bytes()).map_err(scratch)
     }
 
-    /// All lines, those of sealed parts where they belong.
-    async fn lines(&mut self, context: &Context) -> Result<(File, Moved), StageError> {
+    /// All lines, those of sealed parts where they belong. The `parts` of the next ledger hear of lines that are moved.
+    async fn lines(&mut self, context: &Context, parts: &mut [PartRef]) -> Result<File, StageError> {
         self.csv.flush().map_err(scratch)?;
         let mut told = self.csv.get_ref().as_file().try_clone().map_err(scratch)?;
         if self.sealed.is_empty() {
-            return Ok((told, Moved::default()));
+            return Ok(told);
         }
         told.rewind().map_err(scratch)?;
         let mut all = tempfile::tempfile().map_err(scratch)?;
         let mut at = 0;
         let sealed = std::mem::take(&mut self.sealed);
         let stretches = stretches(sealed.iter().map(|(_, part)| part));
-        let mut gathering = Gathering::new(context, &sealed, stretches.len());
+        let mut gathering = Gathering::of(context, &stretches);
         let mut read = futures::stream::iter(&stretches).map(|stretch| stretch.read(&context.destination)).buffered(STRETCHES_AHEAD);
         let mut places = sealed.iter().map(|(upto, _)| *upto);
-        while let Some(parts) = read.next().await {
-            for ((part, lines), upto) in parts?.into_iter().zip(&mut places) {
+        while let Some(stretch) = read.next().await {
+            for ((part, lines), upto) in stretch?.into_iter().zip(&mut places) {
                 std::io::copy(&mut (&mut told).take(upto - at), &mut all).map_err(scratch)?;
                 all.write_all(&lines).map_err(scratch)?;
                 gathering.add(part, &lines).await?;
@@ -166,7 +163,8 @@ impl Story {
             }
         }
         std::io::copy(&mut told, &mut all).map_err(scratch)?;
-        Ok((all, gathering.finish().await?))
+        gathering.finish(parts).await?;
+        Ok(all)
     }
 
     /// Groups of errors, the most frequent first.
@@ -177,48 +175,10 @@ impl Story {
     }
 }
 
-/// By a sealed part's key, where its lines lie now.
-type Moved = BTreeMap<String, SealedLines>;
-
-/// Brings lines together that lie in too many places, so that they are not asked for one by one for ever.
-struct Gathering<'a> {
-    writer: Option<LinesWriter<'a>>,
-    moved: Moved,
-}
-
-impl<'a> Gathering<'a> {
-    fn new(context: &'a Context, sealed: &[(u64, PartRef)], stretches: usize) -> Self {
-        let bytes: u64 = sealed.iter().filter_map(|(_, part)| part.seal.as_ref()?.lines.as_ref()).map(|lines| lines.bytes).sum();
-        let too_many = stretches > MOST_STRETCHES + 2 * (bytes / MOST_BYTES) as usize;
-        let nonce = format!("{}-gathered", context.nonce);
-        let writer = too_many.then(|| LinesWriter::new(&context.destination, &context.layout, &context.run, nonce));
-        Self { writer, moved: Moved::default() }
-    }
-
-    async fn add(&mut self, part: &PartRef, lines: &[u8]) -> Result<(), StageError> {
-        if let Some(writer) = &mut self.writer {
-            self.moved.insert(part.key.clone(), writer.add(lines).await?);
-        }
-        Ok(())
-    }
-
-    async fn finish(self) -> Result<Moved, StageError> {
-        if let Some(writer) = self.writer {
-            writer.finish().await?;
-        }
-        Ok(self.moved)
-    }
-}
-
-/// Writes `files.csv` and `report.json`; returns the URL of the latter. The parts hear where their lines are now.
+/// Writes `files.csv` and `report.json`; returns the URL of the latter.
 pub(super) async fn write(context: &Context, plan: &Plan, folded: &mut Folded) -> Result<String, StageError> {
     let Folded { counts, totals, story, parts, .. } = folded;
-    let (lines, mut moved) = story.lines(context).await?;
-    for part in parts {
-        if let (Some(seal), Some(lines)) = (&mut part.seal, moved.remove(&part.key)) {
-            seal.lines = Some(lines);
-        }
-    }
+    let lines = story.lines(context, parts).await?;
     let length = lines.metadata().map_err(scratch)?.len();
     let body = Body::Scratch { file: Arc::new(lines), offset: 0, length };
     context.destination.put_body(&context.layout.files_csv(&plan.run), body).await?;

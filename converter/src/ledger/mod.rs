@@ -15,4 +15,4 @@ pub(crate) use parts::{push_line, read_lines, search};
 #[cfg(test)]
 pub(crate) use seal::tests::record as sample;
 pub use seal::{digest, seal};
-pub(crate) use stretch::{LinesWriter, MOST_BYTES, stretches};
+pub(crate) use stretch::{LinesWriter, MOST_BYTES, Stretch, stretches};

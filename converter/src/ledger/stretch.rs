@@ -44,6 +44,11 @@ pub(crate) fn stretches<'a>(parts: impl IntoIterator<Item = &'a PartRef>) -> Vec
 }
 
 impl<'a> Stretch<'a> {
+    /// How long it is, as far as that is known.
+    pub fn bytes(&self) -> u64 {
+        self.lines.as_ref().map_or(0, |lines| lines.bytes)
+    }
+
     /// Each part with its lines. Should they be gone, the parts say the same.
     pub async fn read(&self, store: &Store) -> Result<Vec<(&'a PartRef, Bytes)>, StageError> {
         if let Some(lines) = &self.lines

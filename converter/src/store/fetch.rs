@@ -176,4 +176,16 @@ mod tests {
         let other = store.scratch("a.nc", 1, &std::io::Error::other("broken"));
         assert_eq!(other.kind, StoreErrorKind::Unavailable);
     }
+
+    #[tokio::test]
+    async fn bytes_of_an_object_come_whole_or_not_at_all() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("x"), b"0123456789").unwrap();
+        let url = Url::parse(&dir.path().display().to_string()).unwrap();
+        let store = open(Side::Destination, &url, &Access::default(), None).unwrap();
+        for (key, range, expected) in [("x", 2..5, Some("234")), ("x", 0..10, Some("0123456789")), ("x", 8..12, None), ("y", 0..1, None)] {
+            let bytes = store.try_get_range(key, range.clone()).await.unwrap();
+            assert_eq!(bytes.as_deref(), expected.map(str::as_bytes), "{key} {range:?}");
+        }
+    }
 }

@@ -158,9 +158,13 @@ impl Store {
 
     /// The whole object.
     pub async fn get(&self, key: &str) -> Result<Bytes, StoreError> {
+        self.get_opts(key, GetOptions::default()).await
+    }
+
+    async fn get_opts(&self, key: &str, options: GetOptions) -> Result<Bytes, StoreError> {
         let path = self.path("GetObject", key)?;
         self.asked(Kind::Get);
-        let read = async { self.objects.get_opts(&path, GetOptions::default()).await?.bytes().await };
+        let read = async { self.objects.get_opts(&path, options).await?.bytes().await };
         let bytes = read.await.map_err(|source| self.wrap("GetObject", key, &source))?;
         self.meter.read(bytes.len() as u64);
         Ok(bytes)
@@ -173,13 +177,9 @@ impl Store {
 
     /// Bytes of an object; none when nothing stands at the key, or it ends among them.
     pub async fn try_get_range(&self, key: &str, range: Range<u64>) -> Result<Option<Bytes>, StoreError> {
-        let path = self.path("GetObject", key)?;
-        self.asked(Kind::Get);
         let wanted = range.end - range.start;
         let options = GetOptions { range: Some(GetRange::Bounded(range)), ..GetOptions::default() };
-        let read = async { self.objects.get_opts(&path, options).await?.bytes().await };
-        let bytes = absent_as_none(read.await.map_err(|source| self.wrap("GetObject", key, &source)))?;
-        self.meter.read(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64));
+        let bytes = absent_as_none(self.get_opts(key, options).await)?;
         Ok(bytes.filter(|bytes| bytes.len() as u64 == wanted))
     }
 
